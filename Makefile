@@ -1,0 +1,50 @@
+# Every target sets itself up in .venv, once; `make demo PYTHON=python3.12` names another Python.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+export DVC_NO_ANALYTICS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test bench lint lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## install the locked packages into .venv (the targets below do it themselves)
+
+demo: $(INSTALLED) ## all nine stages on synthetic patients, in a scratch copy (.demo)
+	@$(BIN)/python demo/run.py
+
+test: $(INSTALLED) ## every test, with coverage
+	@$(BIN)/python -m pytest -q --cov --cov-report=term </dev/null
+
+bench: $(INSTALLED) ## speed of our code beside the usual way, as ratios
+	@$(BIN)/python -m benchmarks
+
+lint: $(INSTALLED) ## style, formatting and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+lock: ## write requirements.lock anew, from the newest versions that pyproject.toml admits
+	@PYTHON=$(PYTHON) ./requirements.sh
+
+clean: ## remove .venv, the scratch copy and the tools' caches (no data, no models)
+	rm -rf $(VENV) .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find brainseg stages benchmarks demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "brainseg needs Python 3.11 or newer, but '$(PYTHON)' is not found: name one, as in make demo PYTHON=python3.11." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(sys.version_info < (3, 11) and \
+	  "brainseg needs Python 3.11 or newer, but $(PYTHON) is " + v + ": name another, as in make demo PYTHON=python3.11.")'
+	@echo "Installing the locked packages into $(VENV) (once, some minutes) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq -r requirements.lock
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,87 @@
+"""The raw tree, `kaggle_3m/<patient>/<patient>_<slice>.tif` and `_mask.tif`: listing and reading."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+from brainseg.data.slices import U8, SliceSet
+from brainseg.errors import DataError
+
+TREE = "kaggle_3m"
+MASK_SUFFIX = "_mask"
+_NUMBERED = re.compile(r"^(?P<case>.+)_(?P<number>\d+)$")
+
+
+@dataclass(frozen=True)
+class RawSlice:
+    """One slice on disk: its number and the two files, of which either may be missing."""
+
+    number: int
+    image: Path | None
+    mask: Path | None
+
+
+def institution(patient: str) -> str:
+    """The tissue source site of a TCGA barcode: TCGA_<site>_<participant>_<date>."""
+    parts = patient.split("_")
+    return parts[1] if len(parts) >= 3 else "unknown"
+
+
+def list_patients(raw: Path) -> list[Path]:
+    """Patient folders of a raw tree, sorted by name.
+
+    Raises:
+        DataError: no `kaggle_3m` folder, or no patient folder in it.
+    """
+    tree = raw / TREE
+    folders = sorted(path for path in tree.iterdir() if path.is_dir()) if tree.is_dir() else []
+    if not folders:
+        raise DataError(
+            f"{tree} has no patient folders, expected {TREE}/<patient>/<patient>_<slice>.tif; run download."
+        )
+    return folders
+
+
+def list_slices(folder: Path) -> tuple[list[RawSlice], list[Path]]:
+    """Slices of one patient folder by rising number, and the files that are no slice of it."""
+    images: dict[int, Path] = {}
+    masks: dict[int, Path] = {}
+    strangers = []
+    for path in sorted(folder.iterdir()):
+        is_mask = path.stem.endswith(MASK_SUFFIX)
+        match = _NUMBERED.match(path.stem.removesuffix(MASK_SUFFIX))
+        if path.suffix.lower() not in {".tif", ".tiff"} or not match or match["case"] != folder.name:
+            strangers.append(path)
+            continue
+        side = masks if is_mask else images
+        if int(match["number"]) in side:
+            strangers.append(path)  # e.g. _1.tif beside _01.tif
+            continue
+        side[int(match["number"])] = path
+    numbers = sorted(images.keys() | masks.keys())
+    return [RawSlice(n, images.get(n), masks.get(n)) for n in numbers], strangers
+
+
+def read_tif(path: Path) -> U8:
+    """Decode one TIF.
+
+    Raises:
+        DataError: unreadable or truncated.
+    """
+    try:
+        return np.asarray(tifffile.imread(path))
+    except Exception as error:  # tifffile raises many kinds on damaged files
+        raise DataError(f"{path} cannot be read as TIF ({error}); fetch it again.") from None
+
+
+def read_patient(folder: Path) -> SliceSet:
+    """Read a verified patient folder (see integrity.check_patient) into memory."""
+    entries, _ = list_slices(folder)
+    images = np.stack([read_tif(entry.image) for entry in entries if entry.image])
+    masks = np.stack([read_tif(entry.mask) for entry in entries if entry.mask]) > 0
+    return SliceSet(images, masks, np.ones(masks.shape, bool), np.array([entry.number for entry in entries]))

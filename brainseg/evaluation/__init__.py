@@ -1,0 +1,1 @@
+"""How good the masks are, with what certainty, and what they look like."""

@@ -1,0 +1,211 @@
+"""From probabilities to a mask: threshold, smallest component, hole filling, largest component only.
+
+As in nnU-Net, what to do is determined once, on validation patients, and then applied to
+others: a `Choice` is data that travels in the model's JSON, not code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
+from operator import itemgetter
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+from scipy import ndimage
+
+from brainseg.data.slices import Bool
+from brainseg.errors import DataError
+from brainseg.evaluation.overlap import overlap
+from brainseg.params import Params
+
+Probability = npt.NDArray[np.floating[Any]]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+Size = Annotated[int, Field(ge=0)]
+
+MIN_GAIN = 1e-4
+"""A step that raises the mean Dice by no more than this is noise, and is left out."""
+
+_CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
+_CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)
+
+
+class PostprocessParams(Params):
+    """What to try on the validation patients; the section `postprocess` of params.yaml.
+
+    Attributes:
+        tta: average the network's output over flips of the input (test-time augmentation).
+        thresholds: probabilities from which a pixel is tumour, rising, each in (0, 1).
+        min_component_px: sizes in voxels below which a 3-D component is removed, rising.
+        fill_holes: whether to try filling holes slice by slice.
+        largest_only: whether to try keeping only the largest 3-D component.
+    """
+
+    tta: bool = True
+    # strict=False lets a YAML list become a tuple; the elements stay strict
+    thresholds: tuple[Threshold, ...] = Field((0.3, 0.4, 0.5, 0.6, 0.7), min_length=1, strict=False)
+    min_component_px: tuple[Size, ...] = Field((0, 20, 50, 100), min_length=1, strict=False)
+    fill_holes: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
+    largest_only: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
+
+    @field_validator("*")
+    @classmethod
+    def _rising(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and any(b <= a for a, b in pairwise(value)):
+            raise ValueError("expected values that rise, each given once (false before true)")
+        return value
+
+
+class Choice(Params):
+    """The post-processing of one model; the default is a threshold and nothing else.
+
+    Attributes:
+        threshold: a pixel is tumour from this probability on.
+        min_component_px: 3-D components of fewer voxels are removed; 0 removes none.
+        fill_holes: background enclosed within a slice becomes tumour.
+        largest_only: only the largest 3-D component is kept.
+    """
+
+    threshold: Threshold = 0.5
+    min_component_px: Size = 0
+    fill_holes: bool = False
+    largest_only: bool = False
+
+
+def apply(probability: Probability, choice: Choice) -> Bool:
+    """Make a mask of one patient's probabilities.
+
+    The steps in their order: threshold, smallest component, hole filling, largest component.
+    Components are 3-D with 26 neighbours; holes are 2-D, background that does not reach the
+    slice's border over 4 neighbours.
+
+    Args:
+        probability: float [n, height, width] in 0..1.
+        choice: what to do.
+
+    Returns:
+        bool [n, height, width].
+
+    Raises:
+        DataError: not three axes, not floating point, or a value outside 0..1 or NaN.
+    """
+    _check(probability)
+    mask: Bool = probability >= np.float32(choice.threshold)
+    if mask.any():
+        box = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
+        mask[box] = _tidy(mask[box], choice)  # the same as on the whole volume, and several times faster
+    return mask
+
+
+def choose(
+    probabilities: Mapping[str, Probability], truths: Mapping[str, Bool], params: PostprocessParams
+) -> tuple[Choice, list[dict[str, Any]]]:
+    """Determine the post-processing on validation patients, one step after another.
+
+    Starts from a threshold of 0.5 and nothing else. Each step (threshold, smallest component,
+    hole filling, largest only) takes its best candidate, given the steps before, and is kept
+    only if it raises the mean whole-volume Dice by more than `MIN_GAIN`.
+
+    Args:
+        probabilities: patient -> float [n, height, width] in 0..1.
+        truths: patient -> bool [n, height, width]; the same patients and shapes.
+        params: the candidates.
+
+    Returns:
+        The choice, and the trail: one dict per candidate with `step`, `candidate`, `dice`
+        (mean over patients) and `kept`, the first being the start. Ready for JSON.
+
+    Raises:
+        DataError: no patients, or the two mappings do not match.
+    """
+    _check_pairs(probabilities, truths)
+    steps: dict[str, Iterable[Any]] = {
+        "threshold": params.thresholds,
+        "min_component_px": params.min_component_px,
+        "fill_holes": params.fill_holes,
+        "largest_only": params.largest_only,
+    }
+    choice = Choice()
+    best = _mean_dice(probabilities, truths, choice)
+    trail = [_row("start", choice.threshold, best, kept=True)]
+    for step, candidates in steps.items():
+        tried = []
+        for candidate in candidates:
+            if candidate != getattr(choice, step):  # else it is what `best` is of
+                changed = choice.model_copy(update={step: candidate})
+                tried.append(_row(step, candidate, _mean_dice(probabilities, truths, changed)))
+        winner = max(tried, key=itemgetter("dice"), default=None)
+        if winner and winner["dice"] > best + MIN_GAIN:
+            winner["kept"] = True
+            best = winner["dice"]
+            choice = choice.model_copy(update={step: winner["candidate"]})
+        trail += tried
+    return choice, trail
+
+
+def _row(step: str, candidate: Any, dice: float, kept: bool = False) -> dict[str, Any]:
+    return {"step": step, "candidate": candidate, "dice": dice, "kept": kept}
+
+
+def _tidy(mask: Bool, choice: Choice) -> Bool:
+    if choice.min_component_px > 1:
+        mask = _keep_components(mask, lambda sizes: sizes >= choice.min_component_px)
+    if choice.fill_holes:
+        mask = _fill_holes(mask)
+    if choice.largest_only:
+        # argmax: of equals the first in scan order, so that the result does not depend on chance
+        mask = _keep_components(mask, lambda sizes: np.arange(len(sizes)) == sizes.argmax())
+    return mask
+
+
+def _keep_components(mask: Bool, wanted: Callable[[npt.NDArray[np.int64]], Bool]) -> Bool:
+    """Keep the components for which `wanted`, given all sizes in voxels, is True."""
+    labels, count = ndimage.label(mask, _CONNECTIVITY_26)
+    if count == 0:
+        return mask
+    sizes = np.bincount(labels[mask], minlength=count + 1)[1:]
+    keep = np.concatenate([[False], wanted(sizes)])
+    return keep[labels]
+
+
+def _fill_holes(mask: Bool) -> Bool:
+    filled = mask.copy()
+    for index in np.flatnonzero(mask.any(axis=(1, 2))):
+        filled[index] = ndimage.binary_fill_holes(mask[index], _CROSS_IN_PLANE)
+    return filled
+
+
+def _mean_dice(probabilities: Mapping[str, Probability], truths: Mapping[str, Bool], choice: Choice) -> float:
+    # sorted: the sum of floats, hence the choice, must not depend on the mapping's order
+    return float(np.mean([overlap(truths[p], apply(probabilities[p], choice)).dice for p in sorted(truths)]))
+
+
+def _check(probability: Probability) -> None:
+    if probability.ndim != 3 or not np.issubdtype(probability.dtype, np.floating):
+        raise DataError(
+            f"probabilities are {probability.dtype} {probability.shape}, expected float [n, height, width]."
+        )
+    if probability.size and not (probability.min() >= 0 and probability.max() <= 1):  # False for NaN, too
+        raise DataError(
+            f"probabilities range from {probability.min()} to {probability.max()}, expected 0 to 1;"
+            " pass the network's output through a sigmoid."
+        )
+
+
+def _check_pairs(probabilities: Mapping[str, Probability], truths: Mapping[str, Bool]) -> None:
+    if not truths:
+        raise DataError("there is no validation patient to choose post-processing on; give the split some.")
+    unmatched = sorted(probabilities.keys() ^ truths.keys())
+    if unmatched:
+        raise DataError(
+            f"validation patients with only one of probabilities and truth: {', '.join(unmatched)};"
+            " predict exactly the split's validation patients."
+        )
+    for patient, truth in truths.items():
+        if truth.dtype != np.bool_ or truth.shape != probabilities[patient].shape:
+            raise DataError(
+                f"{patient}: the truth is {truth.dtype} {truth.shape},"
+                f" expected bool {probabilities[patient].shape} as the probabilities."
+            )

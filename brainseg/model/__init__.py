@@ -1,0 +1,1 @@
+"""Networks, their initial weights, losses, augmentation and the training loop."""

@@ -1,0 +1,116 @@
+"""Joint augmentation of images and masks, batch-wise on whatever device they are on."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from brainseg.params import Params
+
+
+class AugmentParams(Params):
+    """Strengths; 0 switches a transform off.
+
+    Attributes:
+        flip: probability of a left-right flip, 0 to 1.
+        rotation_deg: largest rotation either way, degrees.
+        scale: largest relative change of size (drawn log-uniformly), 0 to 1.
+        shift: largest shift along each axis, share of the side.
+        contrast: largest relative change of each sequence's contrast (log-uniform), 0 to 1.
+        brightness: largest shift of each sequence's level, standard deviations of its intensities.
+        gamma: largest exponent change of each sequence's tone curve (log-uniform), 0 to 1.
+        noise: largest standard deviation of Gaussian noise, standard deviations of the intensities.
+        drop_sequence: probability that pre- or post-contrast is replaced by FLAIR, as the dataset
+            does where a sequence is missing.
+    """
+
+    flip: float = Field(ge=0, le=1)
+    rotation_deg: float = Field(ge=0, le=180)
+    scale: float = Field(ge=0, lt=1)
+    shift: float = Field(ge=0, lt=1)
+    contrast: float = Field(ge=0, lt=1)
+    brightness: float = Field(ge=0, le=3)
+    gamma: float = Field(ge=0, lt=1)
+    noise: float = Field(ge=0, le=3)
+    drop_sequence: float = Field(ge=0, le=1)
+
+
+def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Draw one transform per sample and apply it to image and mask alike.
+
+    Args:
+        images: float32 [b, 3, s, s], normalised, 0 outside the brain.
+        masks: float32 [b, 1, s, s], 0 or 1.
+        params: the strengths.
+        generator: of the CPU; the only source of randomness.
+
+    Returns:
+        Images as given in shape; masks float32 in 0..1 (partial at edges, from linear interpolation).
+    """
+    draw = _Draw(len(images), generator, images.device)
+    both = _warp(torch.cat([images, masks], 1), params, draw)
+    images, masks = both[:, :3], both[:, 3:]
+    inside = (images != 0).any(1, keepdim=True)
+    images = _intensities(_drop_sequence(images, params, draw), params, draw)
+    return images * inside, masks
+
+
+class _Draw:
+    """Uniform numbers per sample, drawn on the CPU so that they do not depend on the device."""
+
+    def __init__(self, n: int, generator: torch.Generator, device: torch.device):
+        self.n, self.generator, self.device = n, generator, device
+
+    def uniform(self, *shape: int) -> Tensor:
+        """[n, *shape] in -1..1."""
+        return (torch.rand(self.n, *shape, generator=self.generator) * 2 - 1).to(self.device)
+
+    def chance(self, probability: float, *shape: int) -> Tensor:
+        """Bool [n, *shape]."""
+        return (torch.rand(self.n, *shape, generator=self.generator) < probability).to(self.device)
+
+    def normal(self, like: Tensor) -> Tensor:
+        """Standard normal in the shape of `like`."""
+        return torch.randn(like.shape, generator=self.generator).to(self.device)
+
+
+def _warp(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
+    """Flip, rotate, scale and shift; zeros come in from outside."""
+    angle = draw.uniform() * math.radians(params.rotation_deg)
+    factor = torch.exp(draw.uniform() * math.log1p(params.scale))
+    mirror = torch.where(draw.chance(params.flip), -1.0, 1.0)
+    shift = draw.uniform(2) * 2 * params.shift  # grid_sample's coordinates are 2 wide
+    cos, sin = torch.cos(angle) / factor, torch.sin(angle) / factor
+    matrix = torch.stack(
+        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+    )
+    grid = F.affine_grid(matrix, list(stack.shape), align_corners=False)
+    return F.grid_sample(stack, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _drop_sequence(images: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
+    """Replace at most one of pre- and post-contrast by FLAIR."""
+    dropped = draw.chance(params.drop_sequence)
+    pre = draw.chance(0.5)
+    replace = torch.stack([dropped & pre, torch.zeros_like(pre), dropped & ~pre], 1)
+    return torch.where(replace[:, :, None, None], images[:, 1:2], images)
+
+
+def _intensities(images: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
+    """Tone curve, contrast, level and noise of each sequence by itself: scanners differ in all four."""
+    if params.gamma:
+        low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
+        unit = (images - low) / (high - low).clamp_min(1e-3)
+        exponent = torch.exp(draw.uniform(3) * math.log1p(params.gamma))[:, :, None, None]
+        images = unit**exponent * (high - low) + low
+    gain = torch.exp(draw.uniform(3) * math.log1p(params.contrast))[:, :, None, None]
+    level = (draw.uniform(3) * params.brightness)[:, :, None, None]
+    images = images * gain + level
+    if params.noise:
+        strength = (draw.uniform().abs() * params.noise)[:, None, None, None]
+        images = images + draw.normal(images) * strength
+    return images

@@ -1,0 +1,112 @@
+"""Everything training needs in memory, decoded, normalised and resized once: no waiting in the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from brainseg.data import slices
+from brainseg.data.slices import SliceSet
+from brainseg.errors import DataError
+from brainseg.preprocess.inputs import Box, Float, InputParams, box_of, network_input, network_target
+
+
+@dataclass(frozen=True)
+class ValidationVolume:
+    """One validation patient: what the network sees and what it is held against.
+
+    Attributes:
+        inputs: float32 [n, 3, s, s].
+        box: the window that the inputs show.
+        truth: bool [n, height, width].
+    """
+
+    inputs: Float
+    box: Box
+    truth: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training slices as one block, validation patients whole.
+
+    Attributes:
+        images: float16 [k, 3, s, s], the kept slices of the training patients.
+        masks: bool [k, s, s].
+        validation: by patient.
+        patients: names of the training patients, sorted.
+    """
+
+    images: npt.NDArray[np.float16]
+    masks: npt.NDArray[np.bool_]
+    validation: dict[str, ValidationVolume]
+    patients: list[str]
+
+
+def select(slice_set: SliceSet, numbers: Iterable[int]) -> SliceSet:
+    """The slices with these numbers, in order.
+
+    Raises:
+        DataError: a number is not there.
+    """
+    wanted = np.array(sorted(numbers), np.int64)
+    if missing := sorted(set(wanted.tolist()) - set(slice_set.slices.tolist())):
+        raise DataError(f"slice {missing[0]} is in the split but not in the slice set; run `dvc repro` from split on.")
+    keep = np.isin(slice_set.slices, wanted)
+    return SliceSet(slice_set.images[keep], slice_set.masks[keep], slice_set.brain[keep], slice_set.slices[keep])
+
+
+def split_slices(split: pd.DataFrame, name: str) -> dict[str, list[int]]:
+    """Slice numbers by patient of one split, patients sorted.
+
+    Raises:
+        DataError: the split is empty.
+    """
+    rows = split[split["split"] == name]
+    if rows.empty:
+        raise DataError(f"the split has no {name} slices; change split.val and split.test, or use more patients.")
+    return {str(patient): group["slice"].tolist() for patient, group in rows.groupby("patient", sort=True)}
+
+
+def gather(
+    folder: Path,
+    index: pd.DataFrame,
+    split: pd.DataFrame,
+    params: InputParams,
+    track: Callable[[list[str]], Iterable[str]] = iter,
+) -> TrainingData:
+    """Read the slice sets of training and validation patients, one at a time.
+
+    Intensities and the window come from the patient's whole volume, also where only some of its slices
+    are used.
+
+    Args:
+        folder: of slice sets, one .npz a patient.
+        index: patient, slice, kept.
+        split: patient, slice, split.
+        params: the network's grid.
+        track: wraps the list of patients, to show progress.
+
+    Raises:
+        DataError: a slice set is missing, damaged or lacks a slice, or a split is empty.
+    """
+    kept = index[index["kept"]].merge(split, on=["patient", "slice"], validate="one_to_one")
+    train, val = split_slices(kept, "train"), split_slices(split, "val")
+    images, masks, validation = [], [], {}
+    for patient in track(sorted(train.keys() | val.keys())):
+        whole = slices.load(folder / f"{patient}.npz")
+        if patient in train:
+            keep = np.isin(whole.slices, select(whole, train[patient]).slices)
+            images.append(network_input(whole, params, keep).astype(np.float16))
+            masks.append(network_target(whole, params, keep))
+        if patient in val:
+            keep = np.isin(whole.slices, select(whole, val[patient]).slices)
+            validation[patient] = ValidationVolume(
+                network_input(whole, params, keep), box_of(whole, params), whole.masks[keep]
+            )
+    return TrainingData(np.concatenate(images), np.concatenate(masks), validation, sorted(train))

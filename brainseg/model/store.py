@@ -1,0 +1,102 @@
+"""Model files: safetensors with everything needed to predict in its header, and the same as JSON beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from brainseg.errors import DataError
+from brainseg.files import atomic_path, write_json
+from brainseg.model.networks import Architecture, NetworkParams, build_network, channels_last
+from brainseg.params import Params, validate
+from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.inputs import InputParams
+from brainseg.preprocess.skull_strip import SkullStripParams
+
+HEADER_KEY = "brainseg"
+FORMAT = 1
+
+
+class ModelInfo(Params):
+    """What a model file says of itself.
+
+    Attributes:
+        format: version of this layout.
+        name: `unet` or `unetpp`.
+        architecture: which network.
+        network: its encoder and widths.
+        inputs: the network's grid and normalisation.
+        skull_strip: brain extraction that training used.
+        clahe: contrast equalisation that training used.
+        postprocess: choices made on validation (threshold and so on); None until made.
+        training: data, recipe and history in plain values, for the record.
+        metrics: figures with their split, for the record.
+        brainseg: version that wrote the file.
+    """
+
+    format: int
+    name: str
+    architecture: Architecture
+    network: NetworkParams
+    inputs: InputParams
+    skull_strip: SkullStripParams
+    clahe: ClaheParams
+    postprocess: dict[str, Any] | None
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    brainseg: str
+
+
+def save_model(path: Path, state: dict[str, Tensor], info: ModelInfo) -> None:
+    """Write `path` (.safetensors) and the JSON beside it; the same content gives the same bytes."""
+    plain = info.model_dump(mode="json")
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    with atomic_path(path) as temporary:
+        # one key only: the header's map has no order of its own
+        save_file(tensors, temporary, metadata={HEADER_KEY: json.dumps(plain)})
+    write_json(path.with_suffix(".json"), plain)
+
+
+def load_model(path: Path) -> tuple[nn.Module, ModelInfo]:
+    """Read a model file alone (the JSON beside it is for people) and build the network in eval mode.
+
+    Raises:
+        DataError: missing, damaged, not written by brainseg, or tensors that do not fit.
+        ParamsError: the header has an unknown or ill-typed key.
+    """
+    info = load_info(path)
+    network = build_network(info.architecture, info.network, initial=False)
+    with safe_open(path, framework="pt") as stored:
+        state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    try:
+        network.load_state_dict(
+            {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        )
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} does not fit the network that its header names ({first}); train it again.") from None
+    return channels_last(network.eval()), info
+
+
+def load_info(path: Path) -> ModelInfo:
+    """Read the header only.
+
+    Raises:
+        DataError: missing, damaged or not written by brainseg.
+    """
+    if not path.is_file():
+        raise DataError(f"model file {path} does not exist; `dvc repro` makes it, or give its path.")
+    try:
+        with safe_open(path, framework="pt") as stored:
+            header = (stored.metadata() or {})[HEADER_KEY]
+        plain = json.loads(header)
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} is not a brainseg model ({error!s}); expected safetensors with our header.") from None
+    if plain.get("format") != FORMAT:
+        raise DataError(f"{path} has format {plain.get('format')}, this version reads {FORMAT}; update brainseg.")
+    return validate(plain, ModelInfo, where=str(path))

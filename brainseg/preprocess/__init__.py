@@ -1,0 +1,1 @@
+"""From raw slices to network input: brain extraction and contrast equalisation."""

@@ -1,0 +1,158 @@
+"""From a slice set to what a network sees, and from its probabilities back to the slices' own grid.
+
+Training, validation, test and `brainseg predict` all pass through here: there is no second copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+
+from brainseg.data.slices import SliceSet
+from brainseg.params import Params
+
+Float = npt.NDArray[np.float32]
+CLIP = 5.0  # standard deviations; beyond it lie vessels, fat and artefacts
+
+
+class InputParams(Params):
+    """Grid and intensities of the network's input.
+
+    Attributes:
+        input_size: side of the square input in pixels, a multiple of 32 (five halvings).
+        crop_to_brain: cut the volume's brain bounding box out before resizing, so that no pixel is
+            spent on background; without skull stripping the box is the whole slice.
+        normalization: `zscore`: mean 0, standard deviation 1 over the volume's brain, per channel, clipped
+            to 5 deviations; `percentile`: its 1st to 99th percentile mapped onto -1 to 1.
+    """
+
+    input_size: int = Field(ge=32, le=1024)
+    crop_to_brain: bool
+    normalization: Literal["zscore", "percentile"]
+
+    @field_validator("input_size")
+    @classmethod
+    def _divisible(cls, value: int) -> int:
+        if value % 32:
+            raise ValueError(f"expected a multiple of 32, for example {max(32, round(value / 32) * 32)}")
+        return value
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square window on a slice; it may reach over the slice's edge, where zeros are read."""
+
+    top: int
+    left: int
+    side: int
+
+
+def brain_box(brain: npt.NDArray[np.bool_], margin: int = 4) -> Box:
+    """The smallest square around the brain of all slices, plus a margin.
+
+    Args:
+        brain: bool [n, height, width]. All False counts as all True.
+        margin: pixels added on each side.
+    """
+    height, width = brain.shape[1:]
+    rows, columns = np.flatnonzero(brain.any((0, 2))), np.flatnonzero(brain.any((0, 1)))
+    if len(rows) == 0:
+        rows, columns = np.arange(height), np.arange(width)
+    extent = int(max(np.ptp(rows), np.ptp(columns))) + 1
+    side = min(extent + 2 * margin, max(height, width))
+    middle = (rows[0] + rows[-1] + 1) / 2, (columns[0] + columns[-1] + 1) / 2
+    return Box(int(middle[0] - side / 2), int(middle[1] - side / 2), side)
+
+
+def box_of(slice_set: SliceSet, params: InputParams) -> Box:
+    """The window that the network sees: the brain's, or the whole slice."""
+    if params.crop_to_brain:
+        return brain_box(slice_set.brain)
+    return brain_box(np.ones((1, *slice_set.brain.shape[1:]), bool))
+
+
+def network_input(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_] | None = None) -> Float:
+    """Normalise by volume, cut the window out, resize.
+
+    Args:
+        slice_set: n slices of one patient; intensities are taken from all of them.
+        params: the grid and the normalisation.
+        keep: bool [n], which slices to return; all where None.
+
+    Returns:
+        float32 [k, 3, input_size, input_size], 0 outside the brain.
+    """
+    box = box_of(slice_set, params)
+    offset, scale = _intensity(slice_set, params.normalization)
+    chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(slice_set))
+    out = np.empty((len(chosen), 3, params.input_size, params.input_size), np.float32)
+    for row, i in enumerate(chosen):
+        inside = slice_set.brain[i][..., None]
+        image = np.clip((slice_set.images[i] - offset) * scale, -CLIP, CLIP) * inside
+        out[row] = _resize(_cut(image.astype(np.float32), box), params.input_size).transpose(2, 0, 1)
+    return out
+
+
+def network_target(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Truth on the network's grid: bool [k, input_size, input_size], by area majority."""
+    box = box_of(slice_set, params)
+    cut = [_cut(mask.astype(np.float32), box) for mask in slice_set.masks[keep]]
+    return np.stack([_resize(mask, params.input_size) >= 0.5 for mask in cut])
+
+
+def to_slice_grid(probability: Float, box: Box, height: int, width: int) -> Float:
+    """Undo the window and the resize.
+
+    Args:
+        probability: float32 [n, input_size, input_size].
+        box: the window that `network_input` cut.
+        height: of the slices, pixels.
+        width: of the slices, pixels.
+
+    Returns:
+        float32 [n, height, width], 0 outside the window.
+    """
+    out = np.zeros((len(probability), height, width), np.float32)
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.side, height), min(box.left + box.side, width)
+    for i, plane in enumerate(probability):
+        full = _resize(plane, box.side)
+        out[i, top:bottom, left:right] = full[top - box.top : bottom - box.top, left - box.left : right - box.left]
+    return out
+
+
+def _intensity(slice_set: SliceSet, normalization: str) -> tuple[Float, Float]:
+    """Offset and scale per channel, from the brain of the whole volume."""
+    inside = slice_set.images[slice_set.brain] if slice_set.brain.any() else slice_set.images.reshape(-1, 3)
+    if normalization == "zscore":
+        offset, spread = inside.mean(0), inside.std(0)
+    else:
+        low, high = np.percentile(inside, [1, 99], axis=0)
+        offset, spread = (low + high) / 2, (high - low) / 2
+    return offset.astype(np.float32), (1 / np.maximum(spread, 1e-3)).astype(np.float32)
+
+
+def _cut(image: Float, box: Box) -> Float:
+    height, width = image.shape[:2]
+    top, left = max(box.top, 0), max(box.left, 0)
+    bottom, right = min(box.top + box.side, height), min(box.left + box.side, width)
+    part = image[top:bottom, left:right]
+    if part.shape[:2] == (box.side, box.side):
+        return part
+    out = np.zeros((box.side, box.side, *image.shape[2:]), image.dtype)
+    out[top - box.top : bottom - box.top, left - box.left : right - box.left] = part
+    return out
+
+
+def _resize(image: Float, side: int) -> Float:
+    """Bilinear, antialiased when shrinking."""
+    if image.shape[0] == side:
+        return image
+    shrinking = image.shape[0] > side
+    resized = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
+    return resized.astype(np.float32, copy=False)

@@ -1,0 +1,242 @@
+"""Brain extraction behind one interface, with a gate that no implausible mask passes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from pydantic import Field, ValidationInfo, field_validator
+
+from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
+from brainseg.errors import DataError
+from brainseg.params import Params
+from brainseg.preprocess.volumes import morphology
+
+Method = Literal["deepbet", "mazurowski", "classical", "none"]
+
+
+class SkullStripParams(Params):
+    """Section `skull_strip` of params.yaml.
+
+    Attributes:
+        method: how to find the brain; "none" keeps everything.
+        dilate_px: margin around the mask in pixels, in-plane, whatever the method (0: as the method gave it).
+        min_fraction: smallest plausible share of the volume that the mask covers before dilation.
+        max_fraction: largest plausible share.
+        fallback: the method for a volume whose mask is implausible; if that fails too, everything is kept.
+        weights: for "mazurowski", the path of weights_128.h5, or "download" for the authors' file.
+        weights_sha256: the digest the weights must have; needed to download, since the authors publish none.
+    """
+
+    method: Method = "deepbet"
+    dilate_px: int = Field(default=3, ge=0, le=20)
+    min_fraction: float = Field(default=0.08, ge=0, lt=1)
+    max_fraction: float = Field(default=0.30, gt=0, le=1, validate_default=True)
+    fallback: Literal["classical", "none"] = "classical"
+    # The digest stands before the weights, whose check looks at it.
+    weights_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    weights: str | None = Field(default=None, validate_default=True)
+
+    @field_validator("max_fraction")
+    @classmethod
+    def _above_minimum(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("min_fraction", 0):
+            raise ValueError(f"expected more than min_fraction, which is {info.data['min_fraction']}")
+        return value
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_given(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value and info.data.get("method") == "mazurowski":
+            raise ValueError('method "mazurowski" needs the path of weights_128.h5, or "download"')
+        if value == "download" and info.data.get("weights_sha256") is None:
+            raise ValueError("a download needs weights_sha256, the digest that the file must have")
+        return value
+
+
+class Stripper(Protocol):
+    """What every method offers; building one may be expensive, so build it once for many patients."""
+
+    def brain_mask(self, flair: U8) -> Bool:
+        """Find the brain in uint8 [n, height, width], feet first, anterior at the top; bool of that shape."""
+        ...
+
+
+def make_stripper(params: SkullStripParams, method: Method | None = None) -> Stripper | None:
+    """Build the method that `params` (or `method`) names, loading its weights; None for "none".
+
+    Raises:
+        DataError: the weights of "mazurowski" are missing or not theirs.
+    """
+    match method or params.method:
+        case "deepbet":
+            from brainseg.preprocess.brain_deepbet import DeepbetStripper
+
+            return DeepbetStripper()
+        case "mazurowski":
+            from brainseg.preprocess.mazurowski import MazurowskiStripper
+
+            return MazurowskiStripper(params.weights or "", params.weights_sha256)
+        case "classical":
+            from brainseg.preprocess.classical import ClassicalStripper
+
+            return ClassicalStripper()
+        case _:
+            return None
+
+
+@dataclass(frozen=True)
+class Brain:
+    """Where the brain is.
+
+    Attributes:
+        mask: bool [n, height, width], dilated; True everywhere if `method` is "none".
+        method: the method that the mask is from, after any fallback.
+        fraction: share of the volume that the mask covered before dilation, 0 to 1; 1 for "none".
+        warnings: one sentence per method whose mask was refused, beginning with the warning's name
+            (`empty-mask`, `mask-too-small` or `mask-too-large`) and a colon.
+    """
+
+    mask: Bool
+    method: Method
+    fraction: float
+    warnings: tuple[str, ...]
+
+
+def find_brain(flair: U8, params: SkullStripParams, stripper: Stripper | None = None) -> Brain:
+    """Find the brain; no truth is needed, so training and prediction share it.
+
+    A mask that is empty or covers an implausible share of the volume is replaced by the fallback's, and that,
+    if implausible, by everything: no volume turns black. Every method's mask is connected in 3-D, so no slice
+    between two brain slices turns black either; slices beyond the brain's ends do, as they hold none.
+
+    Args:
+        flair: uint8 [n, height, width], feet first, anterior at the top.
+        params: see `SkullStripParams`.
+        stripper: what `make_stripper(params)` built; built here if None.
+
+    Raises:
+        DataError: `flair` is not uint8 [n, height, width] with n > 0, or weights are missing.
+    """
+    if flair.dtype != np.uint8 or flair.ndim != 3 or 0 in flair.shape:
+        raise DataError(f"the FLAIR stack is {flair.dtype} {flair.shape}, expected uint8 [n, height, width].")
+    warnings: list[str] = []
+    chain: list[Method] = list(dict.fromkeys((params.method, params.fallback, "none")))
+    for method, successor in pairwise(chain[: chain.index("none") + 1]):
+        given = stripper if method == params.method else None
+        current = given or make_stripper(params, method)
+        assert current is not None
+        mask = current.brain_mask(flair)
+        fraction = float(mask.mean())
+        warning = _implausible(fraction, flair.shape, params)
+        if warning is None:
+            return Brain(morphology(mask, "dilate", params.dilate_px), method, fraction, tuple(warnings))
+        outcome = "everything was kept" if successor == "none" else f"{successor} was used"
+        warnings.append(f"{warning} by {method}; {outcome} instead.")
+    return Brain(np.ones(flair.shape, bool), "none", 1.0, tuple(warnings))
+
+
+def _implausible(fraction: float, shape: tuple[int, ...], params: SkullStripParams) -> str | None:
+    if params.min_fraction <= fraction <= params.max_fraction and fraction > 0:
+        return None
+    too_small = fraction < params.min_fraction
+    name = "empty-mask" if fraction == 0 else "mask-too-small" if too_small else "mask-too-large"
+    return (
+        f"{name}: {fraction:.1%} of {shape[0]} slices of {shape[1]} x {shape[2]} pixels called brain "
+        f"(expected {params.min_fraction:.0%} to {params.max_fraction:.0%})"
+    )
+
+
+@dataclass(frozen=True)
+class StripRecord:
+    """What stripping one patient came to; small, so that all patients' can be kept.
+
+    Attributes:
+        method, brain_fraction, warnings: as in `Brain`.
+        slices: number of slices.
+        slices_without_brain: those outside the mask altogether, black after stripping.
+        labeled_slices_without_brain: those of them that have tumour pixels.
+        tumour_px: tumour pixels of the truth.
+        tumour_px_cut: those outside the mask. The truth keeps them: this is a measure, not a repair.
+    """
+
+    method: Method
+    brain_fraction: float
+    warnings: tuple[str, ...]
+    slices: int
+    slices_without_brain: int
+    labeled_slices_without_brain: int
+    tumour_px: int
+    tumour_px_cut: int
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """A stripped slice set (images 0 outside `brain`, truth untouched) and its record."""
+
+    slice_set: SliceSet
+    record: StripRecord
+
+
+def strip(slice_set: SliceSet, params: SkullStripParams, stripper: Stripper | None = None) -> Stripped:
+    """Find the brain on FLAIR and set all channels outside it to 0; arguments and errors: `find_brain`."""
+    brain = find_brain(np.ascontiguousarray(slice_set.images[..., FLAIR]), params, stripper)
+    images = slice_set.images * brain.mask[..., None]
+    black = ~brain.mask.any((1, 2))
+    record = StripRecord(
+        method=brain.method,
+        brain_fraction=brain.fraction,
+        warnings=brain.warnings,
+        slices=len(slice_set),
+        slices_without_brain=int(black.sum()),
+        labeled_slices_without_brain=int(slice_set.masks[black].any((1, 2)).sum()),
+        tumour_px=int(slice_set.masks.sum()),
+        tumour_px_cut=int((slice_set.masks & ~brain.mask).sum()),
+    )
+    return Stripped(dataclasses.replace(slice_set, images=images, brain=brain.mask), record)
+
+
+def strip_metrics(records: Mapping[str, StripRecord]) -> dict[str, Any]:
+    """Sum up all patients' records as nested JSON of finite numbers.
+
+    `tumour_cut.fraction` pools the pixels of all patients; `patient_mean` and `patient_max` are over the
+    `n` patients that have tumour, and `worst_patient` (only if some pixel was cut) is the one of the maximum.
+
+    Args:
+        records: by patient, at least one.
+    """
+    every = list(records.values())
+    if not every:
+        raise ValueError("no records, expected at least one patient")
+    fractions = [record.brain_fraction for record in every]
+    return {
+        "patients": len(every),
+        "methods": dict(sorted(Counter(record.method for record in every).items())),
+        "fallbacks": sum(bool(record.warnings) for record in every),
+        "warnings": dict(sorted(Counter(text.split(":")[0] for r in every for text in r.warnings).items())),
+        "brain_fraction": {"mean": float(np.mean(fractions)), "min": min(fractions), "max": max(fractions)},
+        "slices": sum(record.slices for record in every),
+        "slices_without_brain": sum(record.slices_without_brain for record in every),
+        "labeled_slices_without_brain": sum(record.labeled_slices_without_brain for record in every),
+        "tumour_cut": _tumour_cut(records),
+    }
+
+
+def _tumour_cut(records: Mapping[str, StripRecord]) -> dict[str, Any]:
+    cut = {name: r.tumour_px_cut / r.tumour_px for name, r in sorted(records.items()) if r.tumour_px}
+    pixels = sum(record.tumour_px_cut for record in records.values())
+    total = sum(record.tumour_px for record in records.values())
+    summary = {
+        "px": pixels,
+        "tumour_px": total,
+        "fraction": pixels / max(total, 1),
+        "patient_mean": float(np.mean(list(cut.values()))) if cut else 0.0,
+        "patient_max": max(cut.values(), default=0.0),
+        "n": len(cut),
+    }
+    return summary | ({"worst_patient": max(cut, key=cut.__getitem__)} if pixels else {})

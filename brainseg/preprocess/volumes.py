@@ -1,0 +1,51 @@
+"""Binary volumes [n, height, width]: slice-wise morphology and the largest component."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from brainseg.data.slices import Bool
+
+
+def morphology(mask: Bool, operation: Literal["dilate", "erode", "open", "close"], radius: int) -> Bool:
+    """Apply a binary morphological operation to every slice with a disk.
+
+    It works in-plane only: a slice of this data is several times as thick as a pixel is wide.
+
+    Args:
+        mask: bool [n, height, width].
+        operation: dilation, erosion, opening or closing.
+        radius: the disk's radius in pixels; 0 returns the mask as it is.
+    """
+    import cv2
+    from skimage.morphology import disk
+
+    if radius == 0:
+        return mask
+    codes = {
+        "dilate": cv2.MORPH_DILATE,
+        "erode": cv2.MORPH_ERODE,
+        "open": cv2.MORPH_OPEN,
+        "close": cv2.MORPH_CLOSE,
+    }
+    kernel = disk(radius, dtype=np.uint8)
+    return np.stack([cv2.morphologyEx(plane.view(np.uint8), codes[operation], kernel) for plane in mask]) > 0
+
+
+def largest_component(mask: Bool) -> Bool:
+    """Keep the largest 26-connected component of bool [n, height, width]; the first of equals, or nothing."""
+    from scipy.ndimage import label
+
+    labels, count = label(mask, structure=np.ones((3, 3, 3), bool))
+    if count == 0:
+        return np.zeros_like(mask)
+    return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
+
+
+def fill_holes(mask: Bool) -> Bool:
+    """Fill what each slice of bool [n, height, width] encloses."""
+    from scipy.ndimage import binary_fill_holes
+
+    return np.stack([binary_fill_holes(plane) for plane in mask])

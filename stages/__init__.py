@@ -1,0 +1,1 @@
+"""One thin Typer command per DVC stage: parse, load, call, write."""

@@ -1,0 +1,67 @@
+"""What every stage shares: user errors in one sentence with exit status 2, and a line in logs/stages.csv."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import functools
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from brainseg.errors import UserError
+
+LOG = Path("logs/stages.csv")
+ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters' file.")]
+PARAMS = Path("params.yaml")
+
+
+def run(command: Callable[..., Any]) -> None:
+    """Run one function as a command line of its own."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    app.command()(_guarded(command))
+    app()
+
+
+def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        started = time.perf_counter()
+        try:
+            command(*args, **kwargs)
+        except UserError as error:
+            _stop(str(error))
+        except PermissionError as error:
+            _stop(f"no permission for {error.filename}; change its owner or mode, or choose another place.")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            _stop(f"no space left while writing {error.filename or 'output'}; free some space and run again.")
+        _log(command.__module__, time.perf_counter() - started)
+
+    return guarded
+
+
+def _stop(message: str) -> None:
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _log(module: str, seconds: float) -> None:
+    """Append what the stage took: the table of `python -m benchmarks.stages` is made from it."""
+    name = Path(sys.argv[0]).stem if module == "__main__" else module.rsplit(".", 1)[-1]
+    network = sys.argv[1] if name == "train" and len(sys.argv) > 1 else ""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    LOG.parent.mkdir(exist_ok=True)
+    new = not LOG.exists()
+    with LOG.open("a", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        if new:
+            writer.writerow(["finished", "stage", "seconds", "peak_mib"])
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
+        writer.writerow([stamp, f"{name}_{network}" if network else name, f"{seconds:.1f}", f"{peak:.0f}"])

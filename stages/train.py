@@ -1,0 +1,115 @@
+"""Stages 6 and 7: train one of the two networks."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+import brainseg
+from brainseg.data.index import read_index
+from brainseg.data.splits import SplitParams, read_split
+from brainseg.files import write_csv, write_json
+from brainseg.model.dataset import gather
+from brainseg.model.networks import NetworkParams
+from brainseg.model.store import FORMAT, ModelInfo, save_model
+from brainseg.model.training import RunParams, Trained, TrainParams, finish, train
+from brainseg.params import load_section, load_seed
+from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.skull_strip import SkullStripParams
+from brainseg.progress import progress
+from stages._command import PARAMS, ParamsFile, run
+
+
+class Network(StrEnum):
+    """The two networks."""
+
+    unet = "unet"
+    unetpp = "unetpp"
+
+
+def train_network(
+    network: Annotated[Network, typer.Argument(help="Which network.")],
+    data: Annotated[Path, typer.Argument(help="Folder of slice sets from clahe.")],
+    index: Annotated[Path, typer.Argument(help="index.csv from filter_labeled.")],
+    split: Annotated[Path, typer.Argument(help="split.csv.")],
+    out: Annotated[Path, typer.Argument(help="Model file to write, .safetensors; its JSON goes beside it.")],
+    metrics: Annotated[Path, typer.Argument(help="Folder for train_NETWORK.json and history_NETWORK.csv.")],
+    checkpoints: Annotated[Path, typer.Option(help="State of an unfinished run.")] = Path("checkpoints"),
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Train U-Net or U-Net++ and keep the epoch with the best whole-volume Dice on validation patients.
+
+    Killed at any moment, the same command continues from the last whole epoch and ends with the same
+    bytes as a run that was never killed.
+    """
+    shared = load_section(params, "train", TrainParams)
+    own = load_section(params, network, RunParams)
+    seed = load_seed(params)
+    gathered = gather(
+        data, read_index(index), read_split(split), shared.inputs, lambda names: progress(names, "reading")
+    )
+    typer.echo(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
+    trained = train(network.value, own, shared, gathered, seed, checkpoints / network, _Reporter(own.epochs).show)
+    leaky = load_section(params, "split", SplitParams).leaky
+    record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
+    info = ModelInfo(
+        format=FORMAT,
+        name=network.value,
+        architecture=network.value,
+        network=NetworkParams(**own.model_dump(include=set(NetworkParams.model_fields))),
+        inputs=shared.inputs,
+        skull_strip=load_section(params, "skull_strip", SkullStripParams),
+        clahe=load_section(params, "clahe", ClaheParams),
+        postprocess=None,
+        training=record | {"train": shared.model_dump(), "run": own.model_dump()},
+        metrics={},
+        brainseg=brainseg.__version__,
+    )
+    save_model(out, trained.state, info)
+    columns = ["epoch", "lr", "train_loss", "val_dice"]
+    write_csv(metrics / f"history_{network}.csv", pd.DataFrame(trained.history).reindex(columns=columns))
+    write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if k != "patients"})
+    finish(checkpoints / network)
+
+
+def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky: bool) -> dict[str, object]:
+    best = trained.best_row
+    return {
+        "leaky": leaky,
+        "val_dice": best["val_dice"],
+        "best_epoch": best["epoch"],
+        "epochs": trained.history[-1]["epoch"],
+        "train_slices": slices,
+        "train_patients": len(patients),
+        "seed": seed,
+        "patients": patients,
+    }
+
+
+class _Reporter:
+    """One line per epoch, with the time left at the present pace."""
+
+    def __init__(self, epochs: int):
+        self.epochs, self.started, self.done = epochs, time.monotonic(), 0
+
+    def show(self, row: dict[str, float]) -> None:
+        if "resumed_after_epoch" in row:
+            typer.echo(f"continuing after epoch {row['resumed_after_epoch']}")
+            return
+        self.done += 1
+        pace = (time.monotonic() - self.started) / self.done
+        left = pace * (self.epochs - row["epoch"]) / 60
+        loss = f"loss {row['train_loss']:.4f}  " if "train_loss" in row else ""
+        typer.echo(
+            f"epoch {row['epoch']}/{self.epochs}  {loss}validation Dice {row['val_dice']:.4f}  "
+            f"{pace:.0f} s an epoch, at most {left:.0f} min left"
+        )
+
+
+if __name__ == "__main__":
+    run(train_network)

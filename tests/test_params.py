@@ -1,0 +1,135 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brainseg.data.index import FilterLabeledParams
+from brainseg.data.sources import DownloadParams
+from brainseg.data.splits import SplitParams
+from brainseg.errors import ParamsError
+from brainseg.evaluation.statistics import EvaluateParams
+from brainseg.inference.postprocess import PostprocessParams
+from brainseg.model.training import RunParams, TrainParams
+from brainseg.params import SECTIONS, Params, load_section, load_seed, read_yaml
+from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.skull_strip import SkullStripParams
+
+ROOT = Path(__file__).resolve().parents[1]
+KINDS: dict[str, type[Params]] = {
+    "download": DownloadParams,
+    "filter_labeled": FilterLabeledParams,
+    "skull_strip": SkullStripParams,
+    "clahe": ClaheParams,
+    "split": SplitParams,
+    "train": TrainParams,
+    "unet": RunParams,
+    "unetpp": RunParams,
+    "postprocess": PostprocessParams,
+    "evaluate": EvaluateParams,
+}
+FILES = [ROOT / "params.yaml", ROOT / "demo" / "params.yaml"]
+
+
+def write(tmp_path: Path, **changes: object) -> Path:
+    """The shipped params.yaml with dotted keys replaced."""
+    content = yaml.safe_load(FILES[0].read_text())
+    for dotted, value in changes.items():
+        *parents, last = dotted.split("__")
+        section = content
+        for parent in parents:
+            section = section[parent]
+        section[last] = value
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_every_section_has_a_class() -> None:
+    assert {"seed", *KINDS} == set(SECTIONS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=["shipped", "demo"])
+def test_shipped_parameters_are_valid_and_complete(file: Path) -> None:
+    load_seed(file)
+    for section, kind in KINDS.items():
+        loaded = load_section(file, section, kind)
+        written = yaml.safe_load(file.read_text())[section]
+        assert loaded.model_dump(mode="json", exclude_unset=True) == written
+
+
+BAD = [
+    ({"clahe__clip_limit": "high"}, "clahe", ["clahe.clip_limit", "'high'", "number"]),
+    ({"clahe__clip_limit": -1.0}, "clahe", ["clahe.clip_limit", "-1.0", "greater than"]),
+    ({"clahe__enabled": 1}, "clahe", ["clahe.enabled", "1", "boolean"]),
+    ({"clahe__clip_limt": 2.0}, "clahe", ["unknown key", "clip_limt", "did you mean 'clip_limit'"]),
+    ({"clahe": [1]}, "clahe", ["clahe is [1]", "expected a mapping"]),
+    ({"skull_strip__method": "bet"}, "skull_strip", ["skull_strip.method", "'bet'", "deepbet"]),
+    ({"split__test": 0.9}, "split", ["val + test", "nothing to train on"]),
+    ({"split__fold": 1}, "split", ["fold is 1", "0 to 0"]),
+    ({"split__by": "slice", "split__folds": 5}, "split", ["by patient only"]),
+    ({"split__by": "volume"}, "split", ["split.by", "'volume'", "patient"]),
+    ({"train__input_size": 100}, "train", ["train.input_size", "100", "multiple of 32", "96"]),
+    ({"train__batch_size": 0}, "train", ["train.batch_size", "0", "greater than or equal to 1"]),
+    ({"train__augment__flip": 2.0}, "train", ["train.augment.flip", "2.0", "less than or equal to 1"]),
+    ({"train__augment__mirror": 0.5}, "train", ["unknown key", "train.augment.mirror"]),
+    ({"unet__lr": "fast"}, "unet", ["unet.lr", "'fast'"]),
+    ({"unet__encoder": "resnet18"}, "unet", ["packaged", "resnet18", "imagenet"]),
+    ({"unet__decoder_channels": [16]}, "unet", ["unet.decoder_channels", "at least 2"]),
+    ({"download__source": "web"}, "download", ["download.source", "'web'", "kaggle"]),
+    ({"download__source": "archive", "download__path": None}, "download", ["path", "archive"]),
+    ({"filter_labeled__empty_per_labeled": -0.5}, "filter_labeled", ["empty_per_labeled", "-0.5"]),
+    ({"postprocess__thresholds": []}, "postprocess", ["postprocess.thresholds", "at least 1"]),
+    ({"postprocess__thresholds": [0.5, 1.5]}, "postprocess", ["postprocess.thresholds", "1.5"]),
+    ({"evaluate__bootstrap": 3}, "evaluate", ["evaluate.bootstrap", "3"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "section", "words"), BAD, ids=[str(list(c)) for c, _, _ in BAD])
+def test_bad_parameter_is_named(tmp_path: Path, changes: dict, section: str, words: list[str]) -> None:
+    path = write(tmp_path, **changes)
+    with pytest.raises(ParamsError) as caught:
+        load_section(path, section, KINDS[section])
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in [*words, str(path)]:
+        assert word in message
+
+
+@pytest.mark.parametrize("seed", [None, "1", 1.5, True, -1, 2**32])
+def test_bad_seed_is_named(tmp_path: Path, seed: object) -> None:
+    with pytest.raises(ParamsError, match=r"seed is .* expected an integer from 0"):
+        load_seed(write(tmp_path, seed=seed))
+
+
+def test_unknown_section_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="unknown key 'unett', did you mean 'unet'"):
+        read_yaml(write(tmp_path, unett={}))
+
+
+def test_missing_section_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("seed: 1\n")
+    with pytest.raises(ParamsError, match="the section 'clahe' is missing"):
+        load_section(path, "clahe", ClaheParams)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("a: [1", "not valid YAML"), ("- 1", "holds a list"), ("", "holds a NoneType")],
+)
+def test_file_that_is_no_mapping(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(ParamsError, match=words):
+        read_yaml(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="does not exist"):
+        read_yaml(tmp_path / "params.yaml")
+
+
+def test_parameters_are_frozen() -> None:
+    params = ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8)
+    with pytest.raises(ValueError, match="frozen"):
+        params.enabled = False
