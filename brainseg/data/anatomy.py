@@ -80,7 +80,8 @@ class Head:
         """Signed distance to the lateral, third and fourth ventricles."""
         half = p.mirrored()
         # The horns lean outwards away from the middle, like a butterfly.
-        lean = Points(half.x - np.abs(half.y + 4) * 0.25, half.y, half.z)
+        reach: F32 = np.abs(half.y + 4)
+        lean = Points(half.x - reach * 0.25, half.y, half.z)
         horns = lean.ellipsoid((5, -22, 13), (5, 17, 9))
         body = lean.ellipsoid((7, 2, 20), (5, 26, 6))
         atrium = lean.ellipsoid((10, 30, 9), (6, 18, 8))
@@ -127,6 +128,7 @@ class Head:
         eyes = p.mirrored().ellipsoid((31, -80, -34), (12, 12, 12))
         cavity = union(p.ellipsoid((0, -72, -48), (15, 22, 20)), p.ellipsoid((0, -50, -70), (14, 20, 18)), 5)
         table = envelope - self.skull - 0.8 * slow
+        marrow: F32 = np.abs(table + self.skull / 2)
         return [
             ("muscle", head),
             ("fat", head * fat),
@@ -134,7 +136,7 @@ class Head:
             ("eye", inside(eyes, width)),
             ("air", inside(cavity + 4 * slow, width)),
             ("bone", head * inside(table, width)),
-            ("fat", 0.3 * head * inside(np.abs(table + self.skull / 2) - 0.6, width)),  # marrow
+            ("fat", 0.3 * head * inside(marrow - 0.6, width)),
         ]
 
     def _within(self, p: Points, envelope: F32, pial: F32, ventricle: F32, fine: F32, width: float) -> Layers:

@@ -34,8 +34,8 @@ SIGNAL = {
     "white": (76, 62, 82),
     "vessel": (20, 15, 150),
 }
-# Tumour radii in mm by patient index: any 8 patients in a row have every size, the first 4 a range of it.
-RADII = (17.0, 29.0, 10.0, 23.0, 6.0, 26.0, 13.5, 20.0)
+# Tumour radii in mm by patient index: the first 4 are a range of sizes, 1 in 16 is tiny.
+RADII = (17.0, 29.0, 10.0, 23.0, 6.0, 26.0, 13.5, 20.0, 15.0, 28.0, 9.5, 24.0, 12.0, 31.0, 18.0, 21.5)
 # Of 16 patients in a row, who lacks which channel and has FLAIR there (in the dataset 6 and 9 of 110 do).
 MISSING = {11: 0, 5: 2}
 COIL_SCALE = 110.0  # mm over which a coil's sensitivity changes
@@ -96,15 +96,15 @@ class Scanner:
 
 
 SCANNERS = {
-    "CS": Scanner(1.6, 0.10, 0.6, (1.0, 0.85, 0.85), (1.0, 1.0, 0.6)),
+    "CS": Scanner(1.6, 0.10, 0.6, (1.0, 0.8, 0.85), (1.0, 1.0, 0.6)),
     "DU": Scanner(2.4, 0.13, 0.5, (0.9, 1.0, 0.9), (1.0, 1.0, 1.0)),
     "FG": Scanner(2.0, 0.11, 0.7, (1.1, 1.15, 1.1), (0.95, 0.9, 0.95)),
-    "HT": Scanner(2.8, 0.15, 0.6, (1.0, 1.3, 1.0), (0.95, 0.8, 0.8)),
+    "HT": Scanner(2.8, 0.15, 0.6, (1.0, 1.4, 1.0), (0.95, 0.8, 0.8)),
 }
 
 
 def site(index: int) -> str:
-    """The site of a patient; shifts by one every 8 patients so that sites and tumour sizes mix."""
+    """The site of a patient; shifts by one every 16 patients so that sites and tumour sizes mix."""
     return list(SCANNERS)[(index + index // len(RADII)) % len(SCANNERS)]
 
 
@@ -124,8 +124,8 @@ class Look:
     """
 
     def __init__(self, rng: np.random.Generator):
-        t1 = float(rng.uniform(40, 52))
-        self.tumour = (t1, float(rng.uniform(108, 140)), t1 + 4)
+        t1 = float(rng.uniform(50, 62))
+        self.tumour = (t1, float(rng.uniform(114, 145)), t1 + 4)
         self.rim = float(rng.uniform(40, 80)) * float(rng.random() < 0.5)
         self.caps = float(rng.uniform(15, 40))
         self.texture = SmoothNoise(rng, 12)
@@ -137,7 +137,7 @@ class Look:
         texture, patches = self.texture.plane(z, axis), self.patches.plane(z, axis)
         white = inside(3 - plane.pial, 2) * inside(-plane.ventricle, 1) * plane.brain
         caps = np.clip(1 - plane.ventricle / 7, 0, 1) * np.clip(0.6 + 0.6 * patches, 0, 1)
-        spots = inside(2.7 - self.dots.plane(z, axis), 0.5)
+        spots = 0.4 * inside(2.7 - self.dots.plane(z, axis), 0.5)
         picture[FLAIR] += self.caps * white * np.maximum(caps, spots)
 
         # Sulci and ventricles keep their fluid; towards its edge the tumour fades into oedema.

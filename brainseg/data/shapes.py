@@ -66,9 +66,10 @@ class Points:
         """Approximate signed distance to an ellipsoid (first order: exact near the surface)."""
         here = (self.x, self.y, self.z)
         x, y, z = (((p - c) / r) ** 2 for p, c, r in zip(here, centre, radii, strict=True))
+        x = x + np.float32(1e-9)  # at the very centre the distance would be 0 / 0
         level = np.sqrt(x + y + z)
         slope = np.sqrt(x / radii[0] ** 2 + y / radii[1] ** 2 + z / radii[2] ** 2)
-        return level * (level - 1) / (slope + 1e-6)
+        return level * (level - 1) / slope
 
 
 def union(a: F32, b: F32, blend: float) -> F32:

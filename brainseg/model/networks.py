@@ -97,7 +97,7 @@ def build_network(architecture: Architecture, params: NetworkParams, *, initial:
 
 def channels_last(network: nn.Module) -> nn.Module:
     """Lay the convolutions' weights out with the channel last, which is faster on CPUs and tensor cores."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _require_encoder(smp: ModuleType, architecture: str, name: str) -> None:

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainseg.data import slices
+from brainseg.data.slices import SliceSet
+from brainseg.model.dataset import TrainingData, gather
+from brainseg.model.training import RunParams, TrainParams
+
+AUGMENT = {
+    "flip": 0.5, "rotation_deg": 10, "scale": 0.1, "shift": 0.05, "contrast": 0.1, "brightness": 0.1, "gamma": 0.1,
+    "noise": 0.05, "drop_sequence": 0.1,
+}  # fmt: skip
+
+
+def train_params(**changes: object) -> TrainParams:
+    content = {
+        "device": "cpu", "input_size": 32, "crop_to_brain": False, "normalization": "zscore", "batch_size": 4,
+        "weight_decay": 0.01, "dice_weight": 0.5, "ema_decay": 0.5, "grad_clip": 1.0, "patience": 50,
+        "augment": AUGMENT,
+    }  # fmt: skip
+    return TrainParams(**(content | changes))
+
+
+def run_params(**changes: object) -> RunParams:
+    content = {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [16, 8], "epochs": 3, "lr": 0.01}
+    return RunParams(**(content | changes))
+
+
+def blob_patient(seed: int, n: int = 5, size: int = 32) -> SliceSet:
+    """A bright square on noise; slice 1 is empty."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 80, (n, size, size, 3), np.uint8)
+    masks = np.zeros((n, size, size), bool)
+    for i in range(1, n):
+        top, left = rng.integers(2, size - 14, 2)
+        masks[i, top : top + 10, left : left + 10] = True
+    images[masks] += 120
+    return SliceSet(images, masks, np.ones_like(masks), np.arange(1, n + 1))
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Slice sets of six patients with index.csv and split.csv."""
+    path = tmp_path_factory.mktemp("sets")
+    rows = []
+    for p in range(6):
+        patient = blob_patient(p)
+        slices.save(path / f"P{p}.npz", patient)
+        rows += [
+            {
+                "patient": f"P{p}", "slice": s, "institution": "S", "tumour_px": int(m.sum()), "labeled": bool(m.any()),
+                "kept": bool(m.any()), "split": ["train", "train", "train", "train", "val", "test"][p],
+            }
+            for s, m in zip(patient.slices.tolist(), patient.masks, strict=True)
+        ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.drop(columns="split").to_csv(path / "index.csv", index=False)
+    table[["patient", "slice", "split"]].to_csv(path / "split.csv", index=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(folder: Path) -> TrainingData:
+    return gather(folder, pd.read_csv(folder / "index.csv"), pd.read_csv(folder / "split.csv"), train_params().inputs)

@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from brainseg.model.augment import AugmentParams, augment
+
+OFF = dict.fromkeys(AugmentParams.model_fields, 0.0)
+
+
+def params(**changes: float) -> AugmentParams:
+    return AugmentParams(**(OFF | changes))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Four heads with a bright, off-centre square that is the mask."""
+    images = torch.zeros(4, 3, 64, 64)
+    images[:, :, 8:56, 8:56] = torch.rand(4, 3, 48, 48, generator=generator(9)) + 0.1
+    masks = torch.zeros(4, 1, 64, 64)
+    masks[:, :, 20:36, 30:50] = 1
+    images += masks * 4
+    return images, masks
+
+
+def test_all_off_changes_nothing(batch: tuple) -> None:
+    images, masks = augment(*batch, params(), generator())
+    torch.testing.assert_close(images, batch[0], rtol=0, atol=1e-4)
+    torch.testing.assert_close(masks, batch[1], rtol=0, atol=1e-4)
+
+
+def test_flip_is_left_right(batch: tuple) -> None:
+    images, masks = augment(*batch, params(flip=1.0), generator())
+    torch.testing.assert_close(images, batch[0].flip(3), rtol=0, atol=1e-4)
+    torch.testing.assert_close(masks, batch[1].flip(3), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"rotation_deg": 45.0}, {"scale": 0.4}, {"shift": 0.2}, {"flip": 0.5}])
+def test_mask_moves_with_the_image(batch: tuple, change: dict) -> None:
+    """The bright square is where the mask is, before and after."""
+    images, masks = augment(*batch, params(**change), generator(3))
+    bright = (images > 3).all(1, keepdim=True)
+    inside = masks > 0.5
+    assert not torch.equal(masks, batch[1])
+    dice = 2 * (bright & inside).sum() / (bright.sum() + inside.sum())
+    assert dice > 0.85
+
+
+def test_rotation_of_a_quarter_turns_the_whole(batch: tuple) -> None:
+    """Rotations are drawn from -limit to limit; with a symmetric limit the mean angle over many is 0."""
+    masks = batch[1][:1].repeat(512, 1, 1, 1)
+    _, moved = augment(torch.ones(512, 3, 64, 64), masks, params(rotation_deg=180.0), generator())
+    middle = moved.mean(0)[0]
+    torch.testing.assert_close(middle, middle.flip(0), rtol=0, atol=0.15)
+    assert moved.sum() == pytest.approx(masks.sum().item(), rel=0.02)
+
+
+def test_background_stays_black(batch: tuple) -> None:
+    images, _ = augment(*batch, params(brightness=1.0, contrast=0.5, gamma=0.5, noise=0.5), generator())
+    assert (images[:, :, :8] == 0).all()
+    assert not torch.allclose(images, batch[0])
+
+
+def test_dropped_sequence_is_flair(batch: tuple) -> None:
+    images, _ = augment(*batch, params(drop_sequence=1.0), generator())
+    for image in images:
+        same = [torch.allclose(image[c], image[1]) for c in (0, 2)]
+        assert sorted(same) == [False, True]
+
+
+def test_same_generator_same_result(batch: tuple) -> None:
+    strong = AugmentParams(
+        flip=0.5, rotation_deg=20, scale=0.2, shift=0.1, contrast=0.2, brightness=0.2, gamma=0.2, noise=0.2,
+        drop_sequence=0.5,
+    )  # fmt: skip
+    first, again, other = (augment(*batch, strong, generator(s))[0] for s in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.isfinite(first).all()

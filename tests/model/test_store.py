@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from brainseg.errors import DataError, ParamsError
+from brainseg.model.networks import NetworkParams, build_network
+from brainseg.model.store import FORMAT, HEADER_KEY, ModelInfo, load_info, load_model, save_model
+from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.inputs import InputParams
+from brainseg.preprocess.skull_strip import SkullStripParams
+
+PLAIN = NetworkParams(encoder="plain", encoder_weights="none", decoder_channels=[16, 8])
+
+
+def info(**changes: object) -> ModelInfo:
+    content = {
+        "format": FORMAT,
+        "name": "unet",
+        "architecture": "unet",
+        "network": PLAIN,
+        "inputs": InputParams(input_size=32, crop_to_brain=True, normalization="zscore"),
+        "skull_strip": SkullStripParams(method="none"),
+        "clahe": ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8),
+        "postprocess": None,
+        "training": {"patients": ["A"]},
+        "metrics": {},
+        "brainseg": "0",
+    }
+    return ModelInfo(**(content | changes))
+
+
+def test_a_model_file_alone_is_enough(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_network("unet", PLAIN).eval()
+    save_model(tmp_path / "m.safetensors", network.state_dict(), info())
+    (tmp_path / "m.json").unlink()
+    loaded, said = load_model(tmp_path / "m.safetensors")
+    assert said == info()
+    image = torch.randn(1, 3, 32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(loaded(image), network(image), rtol=0, atol=1e-6)
+
+
+def test_same_content_same_bytes_and_json_says_the_same(tmp_path: Path) -> None:
+    network = build_network("unet", PLAIN)
+    for name in ("a", "b"):
+        save_model(tmp_path / f"{name}.safetensors", network.state_dict(), info())
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    assert ModelInfo.model_validate_json((tmp_path / "a.json").read_text()) == info()
+
+
+def test_half_precision_is_read_back_as_full(tmp_path: Path) -> None:
+    network = build_network("unet", PLAIN)
+    half = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
+    save_model(tmp_path / "m.safetensors", half, info())
+    loaded, _ = load_model(tmp_path / "m.safetensors")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+
+
+def test_files_that_are_no_model(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    with pytest.raises(DataError, match="does not exist"):
+        load_model(path)
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(DataError, match="is not a brainseg model"):
+        load_info(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(DataError, match="is not a brainseg model"):
+        load_info(path)
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: '{"format": 99}'})
+    with pytest.raises(DataError, match="has format 99, this version reads 1"):
+        load_info(path)
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: f'{{"format": {FORMAT}}}'})
+    with pytest.raises(ParamsError, match="name is missing"):
+        load_info(path)
+
+
+def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save_model(path, {"a": torch.zeros(1)}, info())
+    with pytest.raises(DataError, match="does not fit the network"):
+        load_model(path)

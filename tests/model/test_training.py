@@ -1,0 +1,180 @@
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from brainseg.errors import TrainingError
+from brainseg.model import checkpoint, training
+from brainseg.model.dataset import TrainingData
+from brainseg.model.training import finish, train
+from tests.model.conftest import run_params, train_params
+
+
+def digest(state: dict[str, torch.Tensor]) -> str:
+    hasher = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        hasher.update(key.encode() + value.numpy().tobytes())
+    return hasher.hexdigest()
+
+
+class StopError(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def test_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> None:
+    trained = train("unet", run_params(epochs=30), train_params(), data, 1, tmp_path)
+    scores = [row["val_dice"] for row in trained.history]
+    assert scores[0] < 0.5
+    assert trained.best_row["val_dice"] == max(scores) > 0.8
+    assert [row["epoch"] for row in trained.history] == list(range(1, 31))
+    rates = [row["lr"] for row in trained.history]
+    assert max(rates) == pytest.approx(0.01, rel=0.1)
+    assert rates[-1] < 1e-4
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(data: TrainingData, tmp_path: Path) -> None:
+    digests = [
+        digest(train("unet", run_params(), train_params(), data, seed, tmp_path / str(i)).state)
+        for i, seed in enumerate((1, 1, 2))
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_interrupted_after_any_epoch_ends_with_the_same_bytes(data: TrainingData, tmp_path: Path) -> None:
+    whole = train("unet", run_params(epochs=4), train_params(), data, 1, tmp_path / "whole")
+    for stop_after in (1, 3):
+
+        def stop(row: dict[str, float], last: int = stop_after) -> None:
+            if row.get("epoch") == last:
+                raise StopError
+
+        folder = tmp_path / str(stop_after)
+        with pytest.raises(StopError):
+            train("unet", run_params(epochs=4), train_params(), data, 1, folder, stop)
+        rows: list[dict] = []
+        resumed = train("unet", run_params(epochs=4), train_params(), data, 1, folder, rows.append)
+        assert rows[0] == {"resumed_after_epoch": stop_after}
+        assert resumed.history == whole.history
+        assert digest(resumed.state) == digest(whole.state)
+
+
+def test_a_checkpoint_of_another_run_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
+    train("unet", run_params(), train_params(), data, 1, tmp_path)
+    rows: list[dict] = []
+    train("unet", run_params(lr=0.02), train_params(), data, 1, tmp_path, rows.append)
+    assert "resumed_after_epoch" not in rows[0]
+    assert len(list(tmp_path.glob("*.pt"))) == 1
+
+
+def test_a_damaged_checkpoint_starts_over(data: TrainingData, tmp_path: Path) -> None:
+    whole = train("unet", run_params(), train_params(), data, 1, tmp_path)
+    path = next(tmp_path.glob("*.pt"))
+    path.write_bytes(path.read_bytes()[:1000])
+    assert digest(train("unet", run_params(), train_params(), data, 1, tmp_path).state) == digest(whole.state)
+
+
+def test_finish_leaves_nothing(data: TrainingData, tmp_path: Path) -> None:
+    train("unet", run_params(epochs=1), train_params(), data, 1, tmp_path)
+    (tmp_path / ".half.pt").touch()
+    finish(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_epochs_keeps_the_initial_weights(data: TrainingData, tmp_path: Path) -> None:
+    trained = train("unet", run_params(epochs=0), train_params(), data, 1, tmp_path)
+    torch.manual_seed(1)
+    initial = training.build_network("unet", run_params()).state_dict()
+    assert all(torch.equal(value, trained.state[key]) for key, value in initial.items())
+    assert trained.history[0]["epoch"] == 0
+    assert trained.history[0]["val_dice"] < 0.5
+
+
+def test_early_stopping(data: TrainingData, tmp_path: Path) -> None:
+    # a rate this small never changes the score, so that the first epoch stays the best
+    trained = train("unet", run_params(epochs=9, lr=1e-12), train_params(patience=2), data, 1, tmp_path)
+    assert [row["epoch"] for row in trained.history] == [1, 2, 3]
+    assert trained.best_row["epoch"] == 1
+
+
+def test_divergence_is_said(data: TrainingData, tmp_path: Path) -> None:
+    broken = TrainingData(np.full_like(data.images, np.nan), data.masks, data.validation, data.patients)
+    with pytest.raises(TrainingError, match=r"loss became nan in epoch 1; lower the learning rate"):
+        train("unet", run_params(), train_params(), broken, 1, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
+)
+def test_out_of_memory_is_said(
+    data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(training, "dice_bce", fail)
+    with pytest.raises(TrainingError, match=r"train\.batch_size 4 and train\.input_size 32; lower one"):
+        train("unet", run_params(), train_params(), data, 1, tmp_path)
+
+
+def test_cuda_where_there_is_none(data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(TrainingError, match="sees no CUDA device"):
+        train("unet", run_params(), train_params(device="cuda"), data, 1, tmp_path)
+
+
+def test_checkpoints_survive_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.pt"
+    checkpoint.write(path, {"history": [1]})
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.write(path, {"history": [2]})
+    assert checkpoint.read(path) == {"history": [1]}
+    assert [p.name for p in tmp_path.iterdir()] == ["run.pt"]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import pandas as pd
+from brainseg.model.dataset import gather
+from brainseg.model.training import train
+from tests.model.conftest import run_params, train_params
+from tests.model.test_training import digest
+folder = Path(sys.argv[1])
+data = gather(folder, pd.read_csv(folder / "index.csv"), pd.read_csv(folder / "split.csv"), train_params().inputs)
+trained = train("unet", run_params(epochs=25), train_params(), data, 1, Path(sys.argv[2]))
+print(digest(trained.state))
+"""
+
+
+@pytest.mark.slow
+def test_sigkill_at_random_moments_ends_with_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRIPT, str(folder)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    started = time.monotonic()
+    whole = subprocess.run([*command, str(tmp_path / "whole")], env=environment, capture_output=True, check=True)
+    seconds = time.monotonic() - started
+    moments = np.random.default_rng(0).uniform(0.3, 0.95, 5) * seconds
+    for moment in moments:
+        process = subprocess.Popen([*command, str(tmp_path / "killed")], env=environment, stdout=subprocess.DEVNULL)
+        time.sleep(moment)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    resumed = subprocess.run([*command, str(tmp_path / "killed")], env=environment, capture_output=True, check=True)
+    assert resumed.stdout == whole.stdout != b""
