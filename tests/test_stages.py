@@ -328,9 +328,7 @@ MISTAKES = {
     "stranger": Mistake("filter_labeled", write(f"data/raw/kaggle_3m/{PATIENT}/a.txt", ""), "a.txt is no slice"),
     # skull_strip, clahe
     "raw tree gone": Mistake("skull_strip", remove("data/raw"), "has no patient folders"),
-    "weights absent": Mistake(
-        "skull_strip", params(skull_strip={"method": "mazurowski", "weights": "w.h5"}), r"w\.h5"
-    ),
+    "weights absent": Mistake("skull_strip", params(skull_strip={"method": "mazurowski", "weights": "w.h5"}), r"w\.h5"),
     "slice sets absent": Mistake("clahe", remove("data/stripped"), "holds no slice set"),
     "slice set cut off": Mistake("clahe", truncate("data/stripped/*.npz"), r"\.npz is not a slice set"),
     "slice set of others": Mistake("clahe", lambda: np.savez(f"data/stripped/{PATIENT}.npz", a=1), "not a slice set"),
@@ -360,9 +358,7 @@ MISTAKES = {
     ),
     "unknown encoder": Mistake("train_unet", params(unet={"encoder": "resnet9000"}), "unet.encoder is 'resnet9000'"),
     "plain U-Net++": Mistake("train_unetpp", params(unetpp={"encoder": "plain"}), "set unet.encoder instead"),
-    "encoder weights absent": Mistake(
-        "train_unetpp", params(unetpp={"encoder_weights": "none.pth"}), r"none\.pth"
-    ),
+    "encoder weights absent": Mistake("train_unetpp", params(unetpp={"encoder_weights": "none.pth"}), r"none\.pth"),
     # postprocess
     "model cut off": Mistake("postprocess", truncate("trained/unet.safetensors"), "is not a brainseg model"),
     "model of others": Mistake("postprocess", write("trained/unet.safetensors", b"weights"), "not a brainseg model"),
@@ -374,9 +370,7 @@ MISTAKES = {
     ),
     # evaluate
     "prediction missing": Mistake("evaluate", remove("predictions/unetpp/*.npz"), "missing for PHANTOM_"),
-    "prediction extra": Mistake(
-        "evaluate", table("splits/split.csv", drop_a_test_patient), "extra for PHANTOM_"
-    ),
+    "prediction extra": Mistake("evaluate", table("splits/split.csv", drop_a_test_patient), "extra for PHANTOM_"),
     "prediction cut off": Mistake("evaluate", truncate("predictions/unet/*.npz"), "is not a prediction"),
     "prediction of other slices": Mistake(
         "evaluate", edit_prediction(lambda a: a | {"slices": a["slices"] + 1}), "other slices than the split's"
