@@ -10,18 +10,21 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test bench lint lock clean
+.PHONY: help setup demo test test-slow bench lint lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## install the locked packages into .venv (the targets below do it themselves)
 
 demo: $(INSTALLED) ## all nine stages on synthetic patients, in a scratch copy (.demo)
 	@$(BIN)/python demo/run.py
 
-test: $(INSTALLED) ## every test, with coverage
-	@$(BIN)/python -m pytest -q --cov --cov-report=term </dev/null
+test: $(INSTALLED) ## the tests, with coverage and one whole `dvc repro` on tiny synthetic patients
+	@$(BIN)/python -m pytest -q -m "not slow" --cov --cov-report=term </dev/null
+
+test-slow: $(INSTALLED) ## what takes several whole pipelines: kills, double runs, queued experiments
+	@$(BIN)/python -m pytest -q -m slow </dev/null
 
 bench: $(INSTALLED) ## speed of our code beside the usual way, as ratios
 	@$(BIN)/python -m benchmarks
