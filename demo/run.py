@@ -22,7 +22,7 @@ from brainseg.errors import UserError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 # What the pipeline is made of. None of it is an output, so no result travels into the copy.
-PARTS = ("brainseg", "stages", "dvc.yaml")
+PARTS = ("brainseg", "stages", "dvc.yaml", ".dvc/plots")
 DVC_CONFIG = "[core]\n    analytics = false\n    no_scm = true\n[cache]\n    dir = cache\n"
 
 

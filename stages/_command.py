@@ -38,6 +38,8 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             _stop(str(error))
         except PermissionError as error:
             _stop(f"no permission for {error.filename}; change its owner or mode, or choose another place.")
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            _stop(f"{error.filename} is in the way ({error.strerror}); move it elsewhere and run again.")
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -36,7 +36,7 @@ def evaluate_models(
     """Score U-Net, U-Net++ and their ensemble on the test patients, and print the table.
 
     Per labelled slice and per whole volume, with bootstrap intervals by patient. A patient without a
-    prediction, or a prediction without a patient, is an error.
+    prediction, or a prediction without a patient, is an error. `evaluate.bootstrap` is the number of resamples.
     """
     settings, seed = load_section(params, "evaluate", EvaluateParams), load_seed(params)
     division = load_section(params, "split", SplitParams)

@@ -10,6 +10,7 @@ import typer
 
 from brainseg.data import slices
 from brainseg.data.splits import SplitParams, read_split
+from brainseg.errors import DataError
 from brainseg.files import atomic_folder, write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose
 from brainseg.inference.predictor import ENSEMBLE, probabilities, save_prediction
@@ -18,6 +19,8 @@ from brainseg.model.store import load_model, save_model
 from brainseg.params import load_section
 from brainseg.progress import progress
 from stages._command import PARAMS, ParamsFile, run
+
+NETWORKS = ("unet", "unetpp")
 
 
 def postprocess(
@@ -31,12 +34,15 @@ def postprocess(
 ) -> None:
     """Choose threshold, smallest component, hole filling and largest component on validation patients.
 
-    Each is kept only if it raises the mean whole-volume Dice there; then all are applied to the test
-    patients. The average of both networks is a third model, `ensemble`, with choices of its own.
+    The section `postprocess` has the candidates. Each is kept only if it raises the mean whole-volume Dice
+    there; then all are applied to the test patients. The average of both networks is a third model,
+    `ensemble`, with choices of its own.
     """
     settings = load_section(params, "postprocess", PostprocessParams)
     leaky = load_section(params, "split", SplitParams).leaky
     loaded = {path.stem: load_model(path) for path in sorted(trained.glob("*.safetensors"))}
+    if tuple(loaded) != NETWORKS:
+        raise DataError(f"{trained} holds {', '.join(loaded) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")
     table = read_split(split)
 
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in (*loaded, ENSEMBLE)}

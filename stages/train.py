@@ -45,7 +45,8 @@ def train_network(
     """Train U-Net or U-Net++ and keep the epoch with the best whole-volume Dice on validation patients.
 
     Killed at any moment, the same command continues from the last whole epoch and ends with the same
-    bytes as a run that was never killed.
+    bytes as a run that was never killed. Both networks share the section `train`; `unet` and `unetpp` have the
+    encoder, the epochs and the learning rate of each.
     """
     shared = load_section(params, "train", TrainParams)
     own = load_section(params, network, RunParams)

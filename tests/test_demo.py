@@ -52,6 +52,7 @@ def checkout(tmp_path: Path) -> Path:
         "stages/__init__.py": "",
         "stages/only.py": STAGE,
         "dvc.yaml": DVC_YAML,
+        ".dvc/plots/bars.json": "{}",
         "dvc.lock": "of the real data",
         "metrics/test.json": '{"real": 1}',
         "params.yaml": "train: {epochs: 50, lr: 0.1}\nseed: 1\n",
@@ -73,6 +74,7 @@ def test_the_copy_holds_the_pipeline_and_no_result(checkout, tmp_path):
     demo.set_up(checkout, copy)
     assert set(snapshot(copy)) == {
         ".dvc/config",
+        ".dvc/plots/bars.json",
         "brainseg/__init__.py",
         "dvc.yaml",
         "params.yaml",

@@ -185,7 +185,7 @@ def test_outputs_are_named_once_and_dependencies_are_made_before_use():
 
 def test_what_git_keeps_is_not_in_the_cache():
     for stage, content in DVC["stages"].items():
-        for item in (item for kind in ("outs", "metrics") for item in content.get(kind, [])):
+        for item in (item for kind in ("outs", "metrics", "plots") for item in content.get(kind, [])):
             name, options = next(iter(item.items())) if isinstance(item, dict) else (item, {})
             assert (options.get("cache") is False) == name.startswith(("metrics/", "splits/")), (stage, name)
 

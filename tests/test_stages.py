@@ -62,7 +62,7 @@ def without_outputs(stage: str) -> None:
     """Remove what the stage wrote, as DVC does before it runs a stage."""
     for name in outputs(stage):
         path = Path(name)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def require_refusal(stage: str, folder: Path, capsys: pytest.CaptureFixture[str], sentence: str) -> str:
@@ -123,6 +123,17 @@ def test_a_split_by_slice_marks_every_metric_it_leads_to(folder, capsys):
         assert json.loads(Path(f"models/{name}.json").read_text())["metrics"]["validation"]["leaky"] is True
     assert "LEAKY" in said["split"].out
     assert said["evaluate"].out.count("LEAKY") == 2
+
+
+def test_patients_may_be_named_by_numbers(folder, capsys):
+    for index, old in enumerate(sorted(Path("data/raw/kaggle_3m").glob("PHANTOM*")), start=1):
+        for path in list(old.iterdir()):
+            path.rename(old / path.name.replace(old.name, f"{index:03d}"))
+        old.rename(old.parent / f"{index:03d}")
+    for stage in STAGES[1:]:
+        without_outputs(stage)
+        assert run_here(stage, capsys).status == 0, stage
+    assert set(pd.read_csv("metrics/per_patient.csv", dtype=str)["patient"]) < {f"{n:03d}" for n in range(1, 9)}
 
 
 def test_a_split_by_patient_marks_none(finished):
@@ -271,6 +282,28 @@ def edit_prediction(change: Callable[[dict[str, np.ndarray]], dict[str, np.ndarr
     return make
 
 
+def folder_instead_of(name: str) -> Callable[[], None]:
+    """An empty folder where a file, or a full folder, is expected."""
+
+    def make() -> None:
+        remove(name)()
+        Path(name).mkdir()
+
+    return make
+
+
+def file_instead_of(name: str) -> Callable[[], None]:
+    def make() -> None:
+        remove(name)()
+        Path(name).touch()
+
+    return make
+
+
+def doubled(content: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([content, content])
+
+
 def first_patient_only(content: pd.DataFrame) -> pd.DataFrame:
     return content[content["patient"] == content["patient"].iloc[0]]
 
@@ -334,6 +367,7 @@ MISTAKES = {
     # split
     "index missing": Mistake("split", remove("data/index.csv"), r"data/index\.csv does not exist"),
     "index empty": Mistake("split", write("data/index.csv", ""), "is not a CSV table"),
+    "index binary": Mistake("split", write("data/index.csv", bytes(range(256))), "is not a CSV table"),
     "index lacks a column": Mistake(
         "split", table("data/index.csv", lambda t: t.drop(columns="tumour_px")), "lacks the columns tumour_px"
     ),
@@ -347,6 +381,15 @@ MISTAKES = {
     "split lacks a column": Mistake(
         "train_unet", table("splits/split.csv", lambda t: t.drop(columns="slice")), "lacks the column slice"
     ),
+    "split empty": Mistake("train_unet", write("splits/split.csv", ""), "is not a CSV table"),
+    "split binary": Mistake("train_unet", write("splits/split.csv", bytes(range(256))), "is not a CSV table"),
+    "split of words": Mistake(
+        "train_unet", table("splits/split.csv", lambda t: t.assign(slice="first")), "holds more than whole numbers"
+    ),
+    "split doubled": Mistake("train_unet", table("splits/split.csv", doubled), "names slice 1 of PHANTOM.* twice"),
+    "index doubled": Mistake("train_unet", table("data/index.csv", doubled), "has slice 1 of PHANTOM.* twice"),
+    "split a folder": Mistake("train_unet", folder_instead_of("splits/split.csv"), "split.csv is in the way"),
+    "file for a folder": Mistake("train_unet", file_instead_of("checkpoints"), "checkpoints.* is in the way"),
     "nobody validates": Mistake(
         "train_unet", table("splits/split.csv", lambda t: t[t["split"] != "val"]), "the split has no val slices"
     ),
@@ -357,10 +400,25 @@ MISTAKES = {
     ),
     "unknown encoder": Mistake("train_unet", params(unet={"encoder": "resnet9000"}), "unet.encoder is 'resnet9000'"),
     "plain U-Net++": Mistake("train_unetpp", params(unetpp={"encoder": "plain"}), "set unet.encoder instead"),
+    "transformer": Mistake(
+        "train_unet",
+        params(unet={"encoder": "tu-vit_tiny_patch16_224"}),
+        "'tu-vit_tiny_patch16_224' with 2 decoder_channels cannot be built",
+    ),
+    "batch of one": Mistake(
+        "train_unet",
+        params(unet={"encoder": "resnet18", "decoder_channels": [8, 8, 8, 4, 4]}, train={"batch_size": 1}),
+        "a batch of a single slice is too small",
+    ),
+    "encoder weights a text": Mistake(
+        "train_unetpp", params(unetpp={"encoder_weights": "params.yaml"}), r"cannot be read \(\w+\); expected a state"
+    ),
     "encoder weights absent": Mistake("train_unetpp", params(unetpp={"encoder_weights": "none.pth"}), r"none\.pth"),
     # postprocess
     "model cut off": Mistake("postprocess", truncate("trained/unet.safetensors"), "is not a brainseg model"),
     "model of others": Mistake("postprocess", write("trained/unet.safetensors", b"weights"), "not a brainseg model"),
+    "no model": Mistake("postprocess", folder_instead_of("trained"), "trained holds no model, expected unet and"),
+    "one model": Mistake("postprocess", remove("trained/unetpp.safetensors"), "holds unet, expected unet and unetpp"),
     "nobody to test": Mistake(
         "postprocess", table("splits/split.csv", lambda t: t[t["split"] != "test"]), "the split has no test slices"
     ),

@@ -67,14 +67,16 @@ def read_index(path: Path) -> pd.DataFrame:
     """Read what the stage `filter_labeled` wrote.
 
     Raises:
-        DataError: the file is missing, is no CSV, lacks a column, or holds values of another kind.
+        DataError: the file is missing, is no CSV, lacks a column, holds values of another kind or a slice twice.
     """
     try:
         table = pd.read_csv(path, dtype={"patient": str, "institution": str}, keep_default_na=False)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `dvc repro` makes it.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV table ({error}); remove it and run `dvc repro`.") from None
+        raise DataError(
+            f"{path} is not a CSV table ({' '.join(str(error).split())}); remove it and run `dvc repro`."
+        ) from None
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(f"{path} lacks the columns {', '.join(missing)}; remove it and run `dvc repro`.")
@@ -83,6 +85,9 @@ def read_index(path: Path) -> pd.DataFrame:
             if len(table) and table[name].dtype.kind != kind:
                 word = {"i": "whole numbers", "b": "True and False"}[kind]
                 raise DataError(f"{path}: the column {name} holds more than {word}; remove it and run `dvc repro`.")
+    if (twice := table[table.duplicated(["patient", "slice"])]).size:
+        patient, number = twice.iloc[0][["patient", "slice"]]
+        raise DataError(f"{path} has slice {number} of {patient} twice; remove it and run `dvc repro`.")
     return table[list(COLUMNS)]
 
 

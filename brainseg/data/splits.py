@@ -79,18 +79,27 @@ def read_split(path: Path) -> pd.DataFrame:
     """Read split.csv.
 
     Raises:
-        DataError: the file is missing, or lacks a column, or names a split that does not exist.
+        DataError: the file is missing, is no CSV, lacks a column, names a split that does not exist, or a
+            slice twice.
     """
     try:
-        table = pd.read_csv(path)
+        # as text: a patient's name may look like a number
+        table = pd.read_csv(path, dtype={"patient": str, "split": str}, keep_default_na=False)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `dvc repro split` makes it.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a CSV table ({' '.join(str(error).split())}); run split.") from None
     missing = {"patient", "slice", "split"} - set(table.columns)
     if missing:
         raise DataError(f"{path} lacks the column {sorted(missing)[0]}, expected patient, slice, split; run split.")
     strange = set(table["split"]) - set(SPLITS)
     if strange:
         raise DataError(f"{path} names the split {sorted(map(str, strange))[0]!r}, expected {', '.join(SPLITS)}.")
+    if len(table) and table["slice"].dtype.kind != "i":
+        raise DataError(f"{path}: the column slice holds more than whole numbers; run split.")
+    if (twice := table[table.duplicated(["patient", "slice"])]).size:
+        patient, number = twice.iloc[0][["patient", "slice"]]
+        raise DataError(f"{path} names slice {number} of {patient} twice; run split.")
     return table
 
 

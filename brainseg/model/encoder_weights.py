@@ -59,8 +59,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # both libraries raise many kinds on damaged files
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"encoder weights {path} cannot be read ({first}); expected a state dict.") from None
+        # not the message: torch's advises to trust the file
+        kind = type(error).__name__
+        raise DataError(f"encoder weights {path} cannot be read ({kind}); expected a state dict.") from None
 
 
 def _by_position(encoder: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:

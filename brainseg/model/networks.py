@@ -63,7 +63,7 @@ def build_network(architecture: Architecture, params: NetworkParams, *, initial:
         initial: load the encoder's initial weights; False where a state dict follows.
 
     Raises:
-        ParamsError: unknown encoder, or `plain` asked of U-Net++.
+        ParamsError: unknown or unfit encoder, or `plain` asked of U-Net++.
         DataError: the encoder's weights cannot be had.
     """
     if params.encoder == PLAIN:
@@ -84,6 +84,11 @@ def build_network(architecture: Architecture, params: NetworkParams, *, initial:
             classes=1,
         )
     except Exception as error:
+        if isinstance(error, ValueError):  # e.g. a transformer of timm, which has no pyramid of maps
+            raise ParamsError(
+                f"{architecture}.encoder {params.encoder!r} with {len(params.decoder_channels)} decoder_channels "
+                f"cannot be built ({' '.join(str(error).split())}); choose another encoder, for example {LITE0}."
+            ) from None
         if not download:
             raise
         raise DataError(

@@ -148,7 +148,7 @@ def train(
         report: called with each finished epoch's row.
 
     Raises:
-        TrainingError: the loss is not finite, or memory ran out.
+        TrainingError: the loss is not finite, memory ran out, or a batch is too small for batch norm.
     """
     _deterministic()
     torch.manual_seed(seed)
@@ -169,6 +169,13 @@ def train(
             report(run.history[-1])
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(params) from error
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise TrainingError(
+            f"a batch of a single slice is too small for batch norm at train.input_size {params.input_size}: change "
+            f"train.batch_size ({params.batch_size}; {len(data.images)} slices to train on) or raise the size."
+        ) from None
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # the CPU allocator has no class of its own
             raise _out_of_memory(params) from error
