@@ -3,31 +3,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from brainseg.data.index import FilterLabeledParams
-from brainseg.data.sources import DownloadParams
-from brainseg.data.splits import SplitParams
 from brainseg.errors import ParamsError
-from brainseg.evaluation.statistics import EvaluateParams
-from brainseg.inference.postprocess import PostprocessParams
-from brainseg.model.training import RunParams, TrainParams
-from brainseg.params import SECTIONS, Params, load_section, load_seed, read_yaml
+from brainseg.params import SECTIONS, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
-from brainseg.preprocess.skull_strip import SkullStripParams
 from demo.run import merge
+from stages.check import KINDS, check
 
 ROOT = Path(__file__).resolve().parents[1]
-KINDS: dict[str, type[Params]] = {
-    "download": DownloadParams,
-    "filter_labeled": FilterLabeledParams,
-    "skull_strip": SkullStripParams,
-    "clahe": ClaheParams,
-    "split": SplitParams,
-    "train": TrainParams,
-    "unet": RunParams,
-    "unetpp": RunParams,
-    "postprocess": PostprocessParams,
-    "evaluate": EvaluateParams,
-}
 SHIPPED = ROOT / "params.yaml"
 
 
@@ -140,3 +122,12 @@ def test_parameters_are_frozen() -> None:
     params = ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8)
     with pytest.raises(ValueError, match="frozen"):
         params.enabled = False
+
+
+def test_check_names_every_mistake_of_every_section(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(SHIPPED)
+    assert "every section is valid" in capsys.readouterr().out
+    with pytest.raises(ParamsError) as caught:
+        check(write(tmp_path, evaluate__bootstrap=3, clahe__enabled="yes"))
+    assert "clahe.enabled" in str(caught.value)
+    assert "evaluate.bootstrap" in str(caught.value)

@@ -172,7 +172,10 @@ def _local(params: DownloadParams, out: Path) -> Path:
         return Path()
     path = Path(params.path or "").expanduser()
     if not path.exists():
-        raise DataError(f"download.path {path} does not exist in {Path.cwd()}; set it to the {params.source}.")
+        raise DataError(
+            f"download.path {path} does not exist in {Path.cwd()}; put the {params.source} there, or set "
+            "download.source to kaggle (public download, no account) or phantom (synthetic patients)."
+        )
     if path.is_dir() != (params.source == "folder"):
         kind, other = ("a folder", "folder") if path.is_dir() else ("a file", "archive")
         raise DataError(f"download.path {path} is {kind}; set download.source={other} or correct the path.")

@@ -284,7 +284,7 @@ def _two_trees(root: Path) -> DownloadParams:
 @pytest.mark.parametrize(
     ("prepare", "sentence"),
     [
-        (_missing, "nowhere does not exist in .*; set it to the folder"),
+        (_missing, "nowhere does not exist in .*; put the folder there, or set"),
         (_file_as_folder, "data.csv is a file; set download.source=archive"),
         (_folder_as_archive, "is a folder; set download.source=folder"),
         (_no_patients, "holds no patients, expected kaggle_3m/<patient>"),

@@ -1,0 +1,51 @@
+"""No stage: look at all of params.yaml before an hour of work finds a mistake in its last section."""
+
+from __future__ import annotations
+
+import typer
+
+from brainseg.data.index import FilterLabeledParams
+from brainseg.data.sources import DownloadParams
+from brainseg.data.splits import SplitParams
+from brainseg.errors import ParamsError
+from brainseg.evaluation.statistics import EvaluateParams
+from brainseg.inference.postprocess import PostprocessParams
+from brainseg.model.training import RunParams, TrainParams
+from brainseg.params import Params, load_section, load_seed
+from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.skull_strip import SkullStripParams
+from stages._command import PARAMS, ParamsFile, run
+
+KINDS: dict[str, type[Params]] = {
+    "download": DownloadParams,
+    "filter_labeled": FilterLabeledParams,
+    "skull_strip": SkullStripParams,
+    "clahe": ClaheParams,
+    "split": SplitParams,
+    "train": TrainParams,
+    "unet": RunParams,
+    "unetpp": RunParams,
+    "postprocess": PostprocessParams,
+    "evaluate": EvaluateParams,
+}
+
+
+def check(params: ParamsFile = PARAMS) -> None:
+    """Check every section of params.yaml and name all mistakes at once.
+
+    A stage checks only the sections that it uses, so that a change of one does not invalidate the others.
+    """
+    load_seed(params)
+    mistakes = []
+    for section, kind in KINDS.items():
+        try:
+            load_section(params, section, kind)
+        except ParamsError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ParamsError("\n  ".join(mistakes))
+    typer.echo(f"{params}: every section is valid")
+
+
+if __name__ == "__main__":
+    run(check)
