@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import typer
 
 from brainseg.data.index import FilterLabeledParams
@@ -11,7 +14,7 @@ from brainseg.errors import ParamsError
 from brainseg.evaluation.statistics import EvaluateParams
 from brainseg.inference.postprocess import PostprocessParams
 from brainseg.model.training import RunParams, TrainParams
-from brainseg.params import Params, load_section, load_seed
+from brainseg.params import Params, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
 from stages._command import PARAMS, ParamsFile, run
@@ -35,11 +38,13 @@ def check(params: ParamsFile = PARAMS) -> None:
 
     A stage checks only the sections that it uses, so that a change of one does not invalidate the others.
     """
-    load_seed(params)
+    read_yaml(params)  # a mistake of the whole file is said once, not by every section
+    loads: list[Callable[[], object]] = [partial(load_seed, params)]
+    loads += [partial(load_section, params, section, kind) for section, kind in KINDS.items()]
     mistakes = []
-    for section, kind in KINDS.items():
+    for load in loads:
         try:
-            load_section(params, section, kind)
+            load()
         except ParamsError as error:
             mistakes.append(str(error))
     if mistakes:
