@@ -62,7 +62,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         )
     for key in loaded:
         if key not in SECTIONS:
-            raise ParamsError(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}.")
+            raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}"))
     return loaded
 
 
@@ -93,7 +93,7 @@ def validate(raw: Any, kind: type[P], where: str) -> P:
     try:
         return kind.model_validate(dict(raw))
     except ValidationError as error:
-        raise ParamsError("; ".join(_sentence(e, kind, where) for e in error.errors()) + ".") from None
+        raise ParamsError(_ended("; ".join(_sentence(e, kind, where) for e in error.errors()))) from None
 
 
 def _sentence(error: Any, kind: type[Params], where: str) -> str:
@@ -104,7 +104,12 @@ def _sentence(error: Any, kind: type[Params], where: str) -> str:
     if error["type"] == "missing":
         return f"{name} is missing"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{name} is {error['input']!r}: {message[0].lower()}{message[1:]}"
+    found = f" is {error['input']!r}" if key else ""  # a section as a whole is not printed
+    return f"{name}{found}: {message[0].lower()}{message[1:]}"
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def _did_you_mean(key: str, known: Iterable[str]) -> str:

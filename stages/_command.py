@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import errno
 import functools
+import inspect
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,7 +45,7 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             _stop(f"no space left while writing {error.filename or 'output'}; free some space and run again.")
-        _log(command.__module__, time.perf_counter() - started)
+        _log(_stage_name(command, kwargs), time.perf_counter() - started)
 
     return guarded
 
@@ -54,10 +55,14 @@ def _stop(message: str) -> None:
     raise typer.Exit(2)
 
 
-def _log(module: str, seconds: float) -> None:
+def _stage_name(command: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """As in dvc.yaml: the module's name, and for `train` the network's."""
+    module = Path(inspect.getfile(command)).stem
+    return f"{module}_{arguments['network']}" if "network" in arguments else module
+
+
+def _log(name: str, seconds: float) -> None:
     """Append what the stage took: the table of `python -m benchmarks.stages` is made from it."""
-    name = Path(sys.argv[0]).stem if module == "__main__" else module.rsplit(".", 1)[-1]
-    network = sys.argv[1] if name == "train" and len(sys.argv) > 1 else ""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     LOG.parent.mkdir(exist_ok=True)
     new = not LOG.exists()
@@ -66,4 +71,4 @@ def _log(module: str, seconds: float) -> None:
         if new:
             writer.writerow(["finished", "stage", "seconds", "peak_mib"])
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
-        writer.writerow([stamp, f"{name}_{network}" if network else name, f"{seconds:.1f}", f"{peak:.0f}"])
+        writer.writerow([stamp, name, f"{seconds:.1f}", f"{peak:.0f}"])

@@ -13,7 +13,7 @@ from brainseg.data.splits import SplitParams
 from brainseg.errors import ParamsError
 from brainseg.evaluation.statistics import EvaluateParams
 from brainseg.inference.postprocess import PostprocessParams
-from brainseg.model.training import RunParams, TrainParams
+from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.params import Params, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams

@@ -17,12 +17,13 @@ from brainseg.evaluation.overlays import write_overlays
 from brainseg.evaluation.report import format_table
 from brainseg.evaluation.statistics import EvaluateParams, summarise
 from brainseg.files import write_csv, write_json
-from brainseg.inference.predictor import load_prediction
+from brainseg.inference.predictor import ENSEMBLE, load_prediction
 from brainseg.model.dataset import select, split_slices
+from brainseg.model.networks import NETWORKS
 from brainseg.params import load_section, load_seed
 from stages._command import PARAMS, ParamsFile, run
 
-MODELS = ("unet", "unetpp", "ensemble")
+MODELS = (*NETWORKS, ENSEMBLE)
 
 
 def evaluate_models(

@@ -15,12 +15,11 @@ from brainseg.files import atomic_folder, write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose
 from brainseg.inference.predictor import ENSEMBLE, probabilities, save_prediction
 from brainseg.model.dataset import split_slices
+from brainseg.model.networks import NETWORKS
 from brainseg.model.store import load_model, save_model
 from brainseg.params import load_section
 from brainseg.progress import progress
 from stages._command import PARAMS, ParamsFile, run
-
-NETWORKS = ("unet", "unetpp")
 
 
 def postprocess(

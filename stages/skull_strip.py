@@ -18,7 +18,6 @@ from stages._command import PARAMS, ParamsFile, run
 
 def skull_strip(
     raw: Annotated[Path, typer.Argument(help="The raw tree from download.")],
-    index: Annotated[Path, typer.Argument(help="index.csv from filter_labeled: the dataset has been verified.")],
     out: Annotated[Path, typer.Argument(help="Folder of slice sets to write, one .npz a patient.")],
     metrics: Annotated[Path, typer.Argument(help="JSON to write: methods used, tumour cut away.")],
     params: ParamsFile = PARAMS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +17,9 @@ from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
 from brainseg.model.dataset import gather
 from brainseg.model.networks import NetworkParams
+from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
-from brainseg.model.training import RunParams, Trained, TrainParams, finish, train
+from brainseg.model.training import Trained, finish, train
 from brainseg.params import load_section, load_seed
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
@@ -74,21 +76,23 @@ def train_network(
     save_model(out, trained.state, info)
     columns = ["epoch", "lr", "train_loss", "val_dice"]
     write_csv(metrics / f"history_{network}.csv", pd.DataFrame(trained.history).reindex(columns=columns))
-    write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if k != "patients"})
+    write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if not isinstance(v, list | dict)})
     finish(checkpoints / network)
 
 
 def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky: bool) -> dict[str, object]:
-    best = trained.best_row
+    best, scores = trained.best_row, trained.scores
     return {
         "leaky": leaky,
         "val_dice": best["val_dice"],
+        "val_dice_median": statistics.median(scores.values()),
         "best_epoch": best["epoch"],
         "epochs": trained.history[-1]["epoch"],
         "train_slices": slices,
         "train_patients": len(patients),
         "seed": seed,
         "patients": patients,
+        "val_dice_by_patient": scores,
     }
 
 

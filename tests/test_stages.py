@@ -369,7 +369,7 @@ MISTAKES = {
     "index empty": Mistake("split", write("data/index.csv", ""), "is not a CSV table"),
     "index binary": Mistake("split", write("data/index.csv", bytes(range(256))), "is not a CSV table"),
     "index lacks a column": Mistake(
-        "split", table("data/index.csv", lambda t: t.drop(columns="tumour_px")), "lacks the columns tumour_px"
+        "split", table("data/index.csv", lambda t: t.drop(columns="tumour_px")), "lacks the column tumour_px"
     ),
     "one patient": Mistake("split", table("data/index.csv", first_patient_only), "1 units to divide leave 0"),
     "more folds than patients": Mistake("split", params(split={"folds": 20}), "too few for 20 folds"),
@@ -386,7 +386,7 @@ MISTAKES = {
     "split of words": Mistake(
         "train_unet", table("splits/split.csv", lambda t: t.assign(slice="first")), "holds more than whole numbers"
     ),
-    "split doubled": Mistake("train_unet", table("splits/split.csv", doubled), "names slice 1 of PHANTOM.* twice"),
+    "split doubled": Mistake("train_unet", table("splits/split.csv", doubled), "has slice 1 of PHANTOM.* twice"),
     "index doubled": Mistake("train_unet", table("data/index.csv", doubled), "has slice 1 of PHANTOM.* twice"),
     "split a folder": Mistake("train_unet", folder_instead_of("splits/split.csv"), "split.csv is in the way"),
     "file for a folder": Mistake("train_unet", file_instead_of("checkpoints"), "checkpoints.* is in the way"),

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from brainseg.data.integrity import SliceRecord
 from brainseg.data.raw import institution
-from brainseg.errors import DataError
+from brainseg.data.table import read_table
 from brainseg.params import Params
 
-COLUMNS = ("patient", "slice", "institution", "tumour_px", "labeled", "kept")
+COLUMNS = {"patient": str, "slice": int, "institution": str, "tumour_px": int, "labeled": bool, "kept": bool}
 
 
 class FilterLabeledParams(Params):
@@ -69,26 +69,7 @@ def read_index(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the file is missing, is no CSV, lacks a column, holds values of another kind or a slice twice.
     """
-    try:
-        table = pd.read_csv(path, dtype={"patient": str, "institution": str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; `dvc repro` makes it.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path} is not a CSV table ({' '.join(str(error).split())}); remove it and run `dvc repro`."
-        ) from None
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataError(f"{path} lacks the columns {', '.join(missing)}; remove it and run `dvc repro`.")
-    for names, kind in ((("slice", "tumour_px"), "i"), (("labeled", "kept"), "b")):
-        for name in names:
-            if len(table) and table[name].dtype.kind != kind:
-                word = {"i": "whole numbers", "b": "True and False"}[kind]
-                raise DataError(f"{path}: the column {name} holds more than {word}; remove it and run `dvc repro`.")
-    if (twice := table[table.duplicated(["patient", "slice"])]).size:
-        patient, number = twice.iloc[0][["patient", "slice"]]
-        raise DataError(f"{path} has slice {number} of {patient} twice; remove it and run `dvc repro`.")
-    return table[list(COLUMNS)]
+    return read_table(path, COLUMNS)
 
 
 def dataset_metrics(index: pd.DataFrame) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import pandas as pd
 from pydantic import Field, model_validator
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
+from brainseg.data.table import read_table
 from brainseg.errors import DataError
 from brainseg.params import Params
 
 SPLITS = ("train", "val", "test")
+COLUMNS = {"patient": str, "slice": int, "split": str}
 
 
 class SplitParams(Params):
@@ -79,27 +81,12 @@ def read_split(path: Path) -> pd.DataFrame:
     """Read split.csv.
 
     Raises:
-        DataError: the file is missing, is no CSV, lacks a column, names a split that does not exist, or a
-            slice twice.
+        DataError: the file is missing, is no CSV, lacks a column, holds values of another kind, names a
+            split that does not exist, or a slice twice.
     """
-    try:
-        # as text: a patient's name may look like a number
-        table = pd.read_csv(path, dtype={"patient": str, "split": str}, keep_default_na=False)
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; `dvc repro split` makes it.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV table ({' '.join(str(error).split())}); run split.") from None
-    missing = {"patient", "slice", "split"} - set(table.columns)
-    if missing:
-        raise DataError(f"{path} lacks the column {sorted(missing)[0]}, expected patient, slice, split; run split.")
-    strange = set(table["split"]) - set(SPLITS)
-    if strange:
-        raise DataError(f"{path} names the split {sorted(map(str, strange))[0]!r}, expected {', '.join(SPLITS)}.")
-    if len(table) and table["slice"].dtype.kind != "i":
-        raise DataError(f"{path}: the column slice holds more than whole numbers; run split.")
-    if (twice := table[table.duplicated(["patient", "slice"])]).size:
-        patient, number = twice.iloc[0][["patient", "slice"]]
-        raise DataError(f"{path} names slice {number} of {patient} twice; run split.")
+    table = read_table(path, COLUMNS)
+    if strange := set(table["split"]) - set(SPLITS):
+        raise DataError(f"{path} names the split {min(strange)!r}, expected {', '.join(SPLITS)}; run split.")
     return table
 
 

@@ -43,8 +43,8 @@ def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: tor
     """Draw one transform per sample and apply it to image and mask alike.
 
     Args:
-        images: float32 [b, 3, s, s], normalised, 0 outside the brain.
-        masks: float32 [b, 1, s, s], 0 or 1.
+        images: float32 [b, 3 m, s, s], normalised, 0 outside the brain: m slices of three sequences each.
+        masks: float32 [b, 1, s, s] in 0..1.
         params: the strengths.
         generator: of the CPU; the only source of randomness.
 
@@ -53,10 +53,11 @@ def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: tor
     """
     draw = _Draw(len(images), generator, images.device)
     both = _warp(torch.cat([images, masks], 1), params, draw)
-    images, masks = both[:, :3], both[:, 3:]
-    inside = (images != 0).any(1, keepdim=True)
-    images = _intensities(_drop_sequence(images, params, draw), params, draw)
-    return images * inside, masks
+    # [b, m, 3, s, s]: what is drawn for a sequence holds for all slices of the sample
+    stack, masks = both[:, :-1].unflatten(1, (-1, 3)), both[:, -1:]
+    inside = (stack != 0).any(2, keepdim=True)
+    stack = _intensities(_drop_sequence(stack, params, draw), params, draw)
+    return (stack * inside).flatten(1, 2), masks
 
 
 class _Draw:
@@ -92,25 +93,24 @@ def _warp(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
     return F.grid_sample(stack, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-def _drop_sequence(images: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
+def _drop_sequence(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
     """Replace at most one of pre- and post-contrast by FLAIR."""
     dropped = draw.chance(params.drop_sequence)
     pre = draw.chance(0.5)
     replace = torch.stack([dropped & pre, torch.zeros_like(pre), dropped & ~pre], 1)
-    return torch.where(replace[:, :, None, None], images[:, 1:2], images)
+    return torch.where(replace[:, None, :, None, None], stack[:, :, 1:2], stack)
 
 
-def _intensities(images: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
+def _intensities(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
     """Tone curve, contrast, level and noise of each sequence by itself: scanners differ in all four."""
     if params.gamma:
-        low, high = images.amin((2, 3), keepdim=True), images.amax((2, 3), keepdim=True)
-        unit = (images - low) / (high - low).clamp_min(1e-3)
-        exponent = torch.exp(draw.uniform(3) * math.log1p(params.gamma))[:, :, None, None]
-        images = unit**exponent * (high - low) + low
-    gain = torch.exp(draw.uniform(3) * math.log1p(params.contrast))[:, :, None, None]
-    level = (draw.uniform(3) * params.brightness)[:, :, None, None]
-    images = images * gain + level
+        low, high = stack.amin((1, 3, 4), keepdim=True), stack.amax((1, 3, 4), keepdim=True)
+        unit = (stack - low) / (high - low).clamp_min(1e-3)
+        exponent = torch.exp(draw.uniform(1, 3, 1, 1) * math.log1p(params.gamma))
+        stack = unit**exponent * (high - low) + low
+    gain = torch.exp(draw.uniform(1, 3, 1, 1) * math.log1p(params.contrast))
+    stack = stack * gain + draw.uniform(1, 3, 1, 1) * params.brightness
     if params.noise:
-        strength = (draw.uniform().abs() * params.noise)[:, None, None, None]
-        images = images + draw.normal(images) * strength
-    return images
+        strength = draw.uniform(1, 1, 1, 1).abs() * params.noise
+        stack = stack + draw.normal(stack) * strength
+    return stack

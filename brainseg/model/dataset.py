@@ -21,7 +21,7 @@ class ValidationVolume:
     """One validation patient: what the network sees and what it is held against.
 
     Attributes:
-        inputs: float32 [n, 3, s, s].
+        inputs: float32 [n, channels, s, s].
         box: the window that the inputs show.
         truth: bool [n, height, width].
     """
@@ -36,14 +36,14 @@ class TrainingData:
     """Training slices as one block, validation patients whole.
 
     Attributes:
-        images: float16 [k, 3, s, s], the kept slices of the training patients.
-        masks: bool [k, s, s].
+        images: float16 [k, channels, s, s], the kept slices of the training patients.
+        masks: float16 [k, s, s], the share of each pixel that is tumour.
         validation: by patient.
         patients: names of the training patients, sorted.
     """
 
     images: npt.NDArray[np.float16]
-    masks: npt.NDArray[np.bool_]
+    masks: npt.NDArray[np.float16]
     validation: dict[str, ValidationVolume]
     patients: list[str]
 
@@ -103,7 +103,7 @@ def gather(
         if patient in train:
             keep = np.isin(whole.slices, select(whole, train[patient]).slices)
             images.append(network_input(whole, params, keep).astype(np.float16))
-            masks.append(network_target(whole, params, keep))
+            masks.append(network_target(whole, params, keep).astype(np.float16))
         if patient in val:
             keep = np.isin(whole.slices, select(whole, val[patient]).slices)
             validation[patient] = ValidationVolume(

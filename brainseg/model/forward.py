@@ -32,7 +32,7 @@ def volume_probability(
 
 @torch.inference_mode()
 def grid_probability(network: nn.Module, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
-    """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, 3, s, s]."""
+    """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, channels, s, s]."""
     device = next(network.parameters()).device
     out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)
     for start in range(0, len(inputs), batch_size):

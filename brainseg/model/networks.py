@@ -6,7 +6,7 @@ import re
 import sys
 from itertools import pairwise
 from types import ModuleType
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -17,6 +17,7 @@ from brainseg.model.encoder_weights import load_encoder_weights
 from brainseg.params import Params
 
 Architecture = Literal["unet", "unetpp"]
+NETWORKS: tuple[Architecture, ...] = get_args(Architecture)
 PLAIN = "plain"
 LITE0 = "tu-tf_efficientnet_lite0"  # timm's own network: same padding and norm as the packaged weights
 
@@ -54,12 +55,16 @@ class NetworkParams(Params):
         return self
 
 
-def build_network(architecture: Architecture, params: NetworkParams, *, initial: bool = True) -> nn.Module:
-    """Build a network that maps float32 [b, 3, s, s] to logits [b, 1, s, s], s a multiple of 32.
+def build_network(
+    architecture: Architecture, params: NetworkParams, channels: int = 3, *, initial: bool = True
+) -> nn.Module:
+    """Build a network that maps float32 [b, channels, s, s] to logits [b, 1, s, s], s a multiple of 32.
 
     Args:
         architecture: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
         params: the encoder and the widths.
+        channels: of the input. The first three get the encoder's initial weights and the others start at 0, so
+            that learning starts from what the pretrained encoder makes of a single slice.
         initial: load the encoder's initial weights; False where a state dict follows.
 
     Raises:
@@ -69,7 +74,7 @@ def build_network(architecture: Architecture, params: NetworkParams, *, initial:
     if params.encoder == PLAIN:
         if architecture == "unetpp":
             raise ParamsError("unetpp.encoder is 'plain', which is a U-Net; set unet.encoder instead.")
-        return PlainUNet(list(reversed(params.decoder_channels)))
+        return _widen(PlainUNet(list(reversed(params.decoder_channels))), channels)
     smp = import_smp()
     _require_encoder(smp, architecture, params.encoder)
     kind = smp.Unet if architecture == "unet" else smp.UnetPlusPlus
@@ -97,6 +102,17 @@ def build_network(architecture: Architecture, params: NetworkParams, *, initial:
         ) from None
     if initial and params.encoder_weights not in ("imagenet", "none"):
         load_encoder_weights(network.encoder, params.encoder_weights)
+    return _widen(network, channels)
+
+
+def _widen(network: nn.Module, channels: int) -> nn.Module:
+    """Let the first convolution, of three channels, take more; those added have weight 0."""
+    if channels == 3:
+        return network
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    weight = torch.zeros(len(first.weight), channels, *first.weight.shape[2:])
+    weight[:, :3] = first.weight.detach()
+    first.in_channels, first.weight = channels, nn.Parameter(weight)
     return network
 
 

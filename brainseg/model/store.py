@@ -70,7 +70,7 @@ def load_model(path: Path) -> tuple[nn.Module, ModelInfo]:
         ParamsError: the header has an unknown or ill-typed key.
     """
     info = load_info(path)
-    network = build_network(info.architecture, info.network, initial=False)
+    network = build_network(info.architecture, info.network, info.inputs.channels, initial=False)
     with safe_open(path, framework="pt") as stored:
         state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
     try:

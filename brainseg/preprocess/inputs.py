@@ -5,6 +5,7 @@ Training, validation, test and `brainseg predict` all pass through here: there i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,11 +30,19 @@ class InputParams(Params):
             spent on background; without skull stripping the box is the whole slice.
         normalization: `zscore`: mean 0, standard deviation 1 over the volume's brain, per channel, clipped
             to 5 deviations; `percentile`: its 1st to 99th percentile mapped onto -1 to 1.
+        neighbours: slices below and above that the network sees beside the one it segments (2.5-D); 0 is one
+            slice alone.
     """
 
     input_size: int = Field(ge=32, le=1024)
     crop_to_brain: bool
     normalization: Literal["zscore", "percentile"]
+    neighbours: int = Field(default=0, ge=0, le=4)
+
+    @property
+    def channels(self) -> int:
+        """Of the network's input: three sequences of each slice seen."""
+        return 3 * (2 * self.neighbours + 1)
 
     @field_validator("input_size")
     @classmethod
@@ -85,24 +94,38 @@ def network_input(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np
         keep: bool [n], which slices to return; all where None.
 
     Returns:
-        float32 [k, 3, input_size, input_size], 0 outside the brain.
+        float32 [k, channels, input_size, input_size], 0 outside the brain: the slice itself, then pairs of
+        neighbours from near to far, below before above; 0 beyond the volume's ends.
     """
+    chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(slice_set))
+    steps = [0, *(side * far for far in range(1, params.neighbours + 1) for side in (-1, 1))]
+    seen = sorted({i + step for i in chosen.tolist() for step in steps if 0 <= i + step < len(slice_set)})
+    planes = dict(zip(seen, _planes(slice_set, params, seen), strict=True))
+    out = np.zeros((len(chosen), len(steps), 3, params.input_size, params.input_size), np.float32)
+    for row, i in enumerate(chosen.tolist()):
+        for block, step in enumerate(steps):
+            if i + step in planes:
+                out[row, block] = planes[i + step]
+    return out.reshape(len(chosen), params.channels, params.input_size, params.input_size)
+
+
+def _planes(slice_set: SliceSet, params: InputParams, chosen: list[int]) -> Iterator[Float]:
+    """The slices normalised and on the network's grid, each float32 [3, input_size, input_size]."""
     box = box_of(slice_set, params)
     offset, scale = _intensity(slice_set, params.normalization)
-    chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(slice_set))
-    out = np.empty((len(chosen), 3, params.input_size, params.input_size), np.float32)
-    for row, i in enumerate(chosen):
+    for i in chosen:
         inside = slice_set.brain[i][..., None]
         image = np.clip((slice_set.images[i] - offset) * scale, -CLIP, CLIP) * inside
-        out[row] = _resize(_cut(image.astype(np.float32), box), params.input_size).transpose(2, 0, 1)
-    return out
+        yield _resize(_cut(image.astype(np.float32), box), params.input_size).transpose(2, 0, 1)
 
 
-def network_target(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Truth on the network's grid: bool [k, input_size, input_size], by area majority."""
+def network_target(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_]) -> Float:
+    """Truth on the network's grid: float32 [k, input_size, input_size], the share of a pixel that is tumour.
+
+    Left soft: a threshold here would move edges by up to half a pixel of the coarser grid.
+    """
     box = box_of(slice_set, params)
-    cut = [_cut(mask.astype(np.float32), box) for mask in slice_set.masks[keep]]
-    return np.stack([_resize(mask, params.input_size) >= 0.5 for mask in cut])
+    return np.stack([_resize(_cut(mask.astype(np.float32), box), params.input_size) for mask in slice_set.masks[keep]])
 
 
 def to_slice_grid(probability: Float, box: Box, height: int, width: int) -> Float:

@@ -93,11 +93,11 @@ def test_written_index_reads_back(tmp_path: Path):
         ("patient,slice\nA,1\n", "lacks the columns institution, tumour_px, labeled, kept"),
         (
             "patient,slice,institution,tumour_px,labeled,kept\nA,one,B,0,True,True\n",
-            "slice holds more than whole",
+            "holds more than whole numbers in the column slice",
         ),
         (
             "patient,slice,institution,tumour_px,labeled,kept\nA,1,B,0,maybe,True\n",
-            "labeled holds more than True",
+            "holds more than True and False in the column labeled",
         ),
     ],
 )

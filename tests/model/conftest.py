@@ -7,7 +7,7 @@ import pytest
 from brainseg.data import slices
 from brainseg.data.slices import SliceSet
 from brainseg.model.dataset import TrainingData, gather
-from brainseg.model.training import RunParams, TrainParams
+from brainseg.model.recipe import RunParams, TrainParams
 
 AUGMENT = {
     "flip": 0.5, "rotation_deg": 10, "scale": 0.1, "shift": 0.05, "contrast": 0.1, "brightness": 0.1, "gamma": 0.1,

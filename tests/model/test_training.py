@@ -13,6 +13,7 @@ import torch
 from brainseg.errors import TrainingError
 from brainseg.model import checkpoint, training
 from brainseg.model.dataset import TrainingData
+from brainseg.model.networks import build_network
 from brainseg.model.training import finish, train
 from tests.model.conftest import run_params, train_params
 
@@ -90,7 +91,7 @@ def test_finish_leaves_nothing(data: TrainingData, tmp_path: Path) -> None:
 def test_no_epochs_keeps_the_initial_weights(data: TrainingData, tmp_path: Path) -> None:
     trained = train("unet", run_params(epochs=0), train_params(), data, 1, tmp_path)
     torch.manual_seed(1)
-    initial = training.build_network("unet", run_params()).state_dict()
+    initial = build_network("unet", run_params()).state_dict()
     assert all(torch.equal(value, trained.state[key]) for key, value in initial.items())
     assert trained.history[0]["epoch"] == 0
     assert trained.history[0]["val_dice"] < 0.5

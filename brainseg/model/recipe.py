@@ -1,0 +1,55 @@
+"""The parameters of training: the section `train`, which both networks share, and `unet` and `unetpp`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from brainseg.model.augment import AugmentParams
+from brainseg.model.networks import NetworkParams
+from brainseg.preprocess.inputs import InputParams
+
+
+class TrainParams(InputParams):
+    """What both networks share.
+
+    Attributes:
+        device: `auto` takes CUDA where there is one.
+        batch_size: slices per optimiser step.
+        weight_decay: of AdamW.
+        dice_weight: share of Dice in the loss, the rest is cross-entropy.
+        ema_decay: per step, of the averaged weights that are validated and kept; 0 averages nothing.
+        grad_clip: largest gradient norm.
+        patience: epochs without a better validation Dice before training stops.
+        replicate: which repetition; another number draws initial weights, order and augmentation anew on the
+            same split.
+        augment: strengths.
+    """
+
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: int = Field(ge=1, le=1024)
+    weight_decay: float = Field(ge=0, lt=1)
+    dice_weight: float = Field(ge=0, le=1)
+    ema_decay: float = Field(ge=0, lt=1)
+    grad_clip: float = Field(gt=0)
+    patience: int = Field(ge=1)
+    replicate: int = Field(default=0, ge=0)
+    augment: AugmentParams
+
+    @property
+    def inputs(self) -> InputParams:
+        """The network's grid alone, as a model file keeps it."""
+        return InputParams(**self.model_dump(include=set(InputParams.model_fields)))
+
+
+class RunParams(NetworkParams):
+    """One network and how long and fast it learns.
+
+    Attributes:
+        epochs: passes over the training slices; 0 keeps the initial weights.
+        lr: peak learning rate of the one-cycle schedule (Smith & Topin 2018).
+    """
+
+    epochs: int = Field(ge=0, le=10000)
+    lr: float = Field(gt=0, le=1)

@@ -1,0 +1,101 @@
+"""The state of a training run: network, average, optimiser and schedule, and what they gave so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from brainseg.errors import TrainingError
+from brainseg.model.networks import Architecture, build_network, channels_last
+from brainseg.model.recipe import RunParams, TrainParams
+
+
+@dataclass
+class Run:
+    """The state of a run between two epochs; what a checkpoint holds.
+
+    Attributes:
+        steered: network and optimiser as Fabric wraps them for device and precision.
+        history: one row per finished epoch: epoch, lr, train_loss and, with validation patients, val_dice.
+        best: averaged weights of the best epoch so far; of the last where nothing is validated.
+        best_scores: whole-volume Dice of that epoch by validation patient.
+    """
+
+    network: nn.Module
+    average: AveragedModel
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.OneCycleLR | None
+    fabric: Any
+    steered: tuple[Any, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    best_scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def best_row(self) -> dict[str, float]:
+        """The row of the best epoch: the first of equals, the last where nothing is validated."""
+        return max(
+            self.history, key=lambda row: (row["val_dice"], -row["epoch"]) if "val_dice" in row else row["epoch"]
+        )
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain values; everything but what parameters and seed give."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else {},
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "history": self.history,
+            "best": self.best,
+            "best_scores": self.best_scores,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self.history, self.best, self.best_scores = state["history"], state["best"], state["best_scores"]
+
+
+def start(architecture: Architecture, run_params: RunParams, params: TrainParams, steps: int) -> Run:
+    """A run before its first epoch, on the device that `params` names.
+
+    Args:
+        architecture: which network.
+        run_params: its section of params.yaml.
+        params: the shared section.
+        steps: optimiser steps of an epoch.
+
+    Raises:
+        TrainingError: CUDA is asked for and not there.
+    """
+    from lightning_fabric import Fabric
+
+    accelerator = params.device if params.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("train.device is 'cuda' but torch sees no CUDA device; set it to auto or cpu.")
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    if accelerator == "cuda":  # on most CPUs bfloat16 is emulated, and slower than float32
+        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+    network = channels_last(build_network(architecture, run_params, params.channels).to(fabric.device))
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=run_params.lr,
+        weight_decay=params.weight_decay,
+        fused=accelerator == "cpu",  # on CUDA it would unscale gradients itself, after the clipping
+    )
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(params.ema_decay), use_buffers=True)
+    schedule = None
+    if run_params.epochs:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, run_params.lr, total_steps=run_params.epochs * steps)
+    return Run(network, average, optimizer, schedule, fabric, fabric.setup(network, optimizer))
