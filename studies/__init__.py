@@ -1,0 +1,1 @@
+"""What was tried and what it was worth: many runs of the pipeline, gathered into committed tables."""
