@@ -32,17 +32,20 @@ class InputParams(Params):
             to 5 deviations; `percentile`: its 1st to 99th percentile mapped onto -1 to 1.
         neighbours: slices below and above that the network sees beside the one it segments (2.5-D); 0 is one
             slice alone.
+        mirror: show the network also the slice's mirror image about the window's middle, so that it can hold one
+            hemisphere against the other.
     """
 
     input_size: int = Field(ge=32, le=1024)
     crop_to_brain: bool
     normalization: Literal["zscore", "percentile"]
     neighbours: int = Field(default=0, ge=0, le=4)
+    mirror: bool = False
 
     @property
     def channels(self) -> int:
         """Of the network's input: three sequences of each slice seen."""
-        return 3 * (2 * self.neighbours + 1)
+        return 3 * (1 + 2 * self.neighbours + self.mirror)
 
     @field_validator("input_size")
     @classmethod
@@ -95,17 +98,19 @@ def network_input(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np
 
     Returns:
         float32 [k, channels, input_size, input_size], 0 outside the brain: the slice itself, then pairs of
-        neighbours from near to far, below before above; 0 beyond the volume's ends.
+        neighbours from near to far, below before above; 0 beyond the volume's ends; then the mirror image.
     """
     chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(slice_set))
     steps = [0, *(side * far for far in range(1, params.neighbours + 1) for side in (-1, 1))]
     seen = sorted({i + step for i in chosen.tolist() for step in steps if 0 <= i + step < len(slice_set)})
     planes = dict(zip(seen, _planes(slice_set, params, seen), strict=True))
-    out = np.zeros((len(chosen), len(steps), 3, params.input_size, params.input_size), np.float32)
+    out = np.zeros((len(chosen), params.channels // 3, 3, params.input_size, params.input_size), np.float32)
     for row, i in enumerate(chosen.tolist()):
         for block, step in enumerate(steps):
             if i + step in planes:
                 out[row, block] = planes[i + step]
+        if params.mirror:
+            out[row, -1] = planes[i][..., ::-1]
     return out.reshape(len(chosen), params.channels, params.input_size, params.input_size)
 
 
