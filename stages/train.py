@@ -82,10 +82,10 @@ def train_network(
 
 def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky: bool) -> dict[str, object]:
     best, scores = trained.best_row, trained.scores
+    validated = {"val_dice": best["val_dice"], "val_dice_median": statistics.median(scores.values())} if scores else {}
     return {
         "leaky": leaky,
-        "val_dice": best["val_dice"],
-        "val_dice_median": statistics.median(scores.values()),
+        **validated,
         "best_epoch": best["epoch"],
         "epochs": trained.history[-1]["epoch"],
         "train_slices": slices,
@@ -110,8 +110,9 @@ class _Reporter:
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60
         loss = f"loss {row['train_loss']:.4f}  " if "train_loss" in row else ""
+        score = f"validation Dice {row['val_dice']:.4f}  " if "val_dice" in row else ""
         typer.echo(
-            f"epoch {row['epoch']}/{self.epochs}  {loss}validation Dice {row['val_dice']:.4f}  "
+            f"epoch {row['epoch']}/{self.epochs}  {loss}{score}"
             f"{pace:.0f} s an epoch, at most {left:.0f} min left"
         )
 

@@ -83,7 +83,7 @@ def gather(
     """Read the slice sets of training and validation patients, one at a time.
 
     Intensities and the window come from the patient's whole volume, also where only some of its slices
-    are used.
+    are used. A split that is all training, as for a model trained on every patient, validates nothing.
 
     Args:
         folder: of slice sets, one .npz a patient.
@@ -96,7 +96,8 @@ def gather(
         DataError: a slice set is missing, damaged or lacks a slice, or a split is empty.
     """
     kept = index[index["kept"]].merge(split, on=["patient", "slice"], validate="one_to_one")
-    train, val = split_slices(kept, "train"), split_slices(split, "val")
+    train = split_slices(kept, "train")
+    val = {} if set(split["split"]) == {"train"} else split_slices(split, "val")
     images, masks, validation = [], [], {}
     for patient in track(sorted(train.keys() | val.keys())):
         whole = slices.load(folder / f"{patient}.npz")

@@ -79,3 +79,14 @@ def test_same_generator_same_result(batch: tuple) -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.isfinite(first).all()
+
+
+def test_slices_of_a_sample_change_alike(batch: tuple) -> None:
+    """What is drawn for a sequence holds for the slice, its neighbours and its mirror image; noise differs."""
+    images, masks = batch
+    strengths = params(flip=0.5, rotation_deg=20.0, contrast=0.5, brightness=0.5, gamma=0.5, drop_sequence=0.5)
+    alone, moved = augment(images, masks, strengths, generator(4))
+    stacked, same = augment(images.repeat(1, 3, 1, 1), masks, strengths, generator(4))
+    assert stacked.shape == (4, 9, 64, 64)
+    torch.testing.assert_close(stacked, alone.repeat(1, 3, 1, 1))
+    torch.testing.assert_close(same, moved)

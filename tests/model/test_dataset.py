@@ -37,10 +37,17 @@ def test_a_patient_on_both_sides_of_a_split_by_slice_gives_only_its_slices(folde
     assert [volume.inputs.shape[0] for volume in leaky.validation.values()] == [1] * 6
 
 
+def test_a_split_that_is_all_training_validates_nothing(folder: Path) -> None:
+    index, split = tables(folder)
+    whole = gather(folder, index, split.assign(split="train"), GRID)
+    assert whole.validation == {}
+    assert whole.patients == [f"P{i}" for i in range(6)]
+
+
 def test_what_is_missing_is_named(folder: Path) -> None:
     index, split = tables(folder)
     with pytest.raises(DataError, match="no val slices"):
-        gather(folder, index, split.assign(split="train"), GRID)
+        gather(folder, index, split[split["split"] != "val"], GRID)
     renamed = [table.replace({"patient": {"P0": "P9"}}) for table in (index, split)]
     with pytest.raises(DataError, match=r"P9\.npz does not exist"):
         gather(folder, *renamed, GRID)

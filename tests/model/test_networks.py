@@ -127,3 +127,19 @@ def test_download_that_fails_says_what_to_do(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(timm, "create_model", no_network)
     with pytest.raises(DataError, match=r"cannot be downloaded .* set unet\.encoder_weights to packaged"):
         build_network("unet", params(encoder_weights="imagenet"))
+
+
+@pytest.mark.parametrize("changes", [{"encoder_weights": "packaged"}, PLAIN])
+def test_added_channels_start_without_a_say(changes: dict) -> None:
+    """The first answer with neighbours is that of the slice alone; then the added weights learn."""
+    torch.manual_seed(0)
+    alone = build_network("unet", params(**changes)).eval()
+    torch.manual_seed(0)
+    wide = build_network("unet", params(**changes), channels=9).eval()
+    images = torch.randn(2, 9, 64, 64)
+    torch.testing.assert_close(wide(images), alone(images[:, :3]))
+    wide(images).sum().backward()
+    first = next(module for module in wide.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.weight.shape[1] == 9
+    assert first.weight.grad is not None
+    assert first.weight.grad[:, 3:].abs().sum() > 0

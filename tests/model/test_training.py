@@ -97,6 +97,39 @@ def test_no_epochs_keeps_the_initial_weights(data: TrainingData, tmp_path: Path)
     assert trained.history[0]["val_dice"] < 0.5
 
 
+def test_scores_by_patient_are_of_the_kept_epoch(data: TrainingData, tmp_path: Path) -> None:
+    trained = train("unet", run_params(), train_params(), data, 1, tmp_path)
+    assert trained.scores.keys() == data.validation.keys()
+    assert np.mean(list(trained.scores.values())) == pytest.approx(trained.best_row["val_dice"])
+
+
+def test_without_validation_the_last_epoch_is_kept(data: TrainingData, tmp_path: Path) -> None:
+    """What is validated does not change what is learnt."""
+    alone = TrainingData(data.images, data.masks, {}, data.patients)
+    validated = train("unet", run_params(), train_params(), data, 1, tmp_path / "a")
+    trained = train("unet", run_params(), train_params(patience=1), alone, 1, tmp_path / "b")
+    assert [row["train_loss"] for row in trained.history] == [row["train_loss"] for row in validated.history]
+    assert trained.best_row == trained.history[-1]
+    assert "val_dice" not in trained.best_row
+    assert trained.scores == {}
+
+
+def test_replicates_differ_and_repeat(data: TrainingData, tmp_path: Path) -> None:
+    digests = [
+        digest(train("unet", run_params(epochs=1), train_params(replicate=r), data, 1, tmp_path / str(i)).state)
+        for i, r in enumerate((0, 1, 1, 2))
+    ]
+    assert digests[1] == digests[2]
+    assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize(("slices", "sizes"), [(9, [4, 5]), (8, [4, 4]), (10, [4, 4, 2]), (1, [1])])
+def test_one_slice_left_over_joins_the_batch_before(slices: int, sizes: list[int]) -> None:
+    batches = training._batches(torch.arange(slices), train_params(batch_size=4))
+    assert [len(batch) for batch in batches] == sizes
+    assert torch.cat(batches).tolist() == list(range(slices))
+
+
 def test_early_stopping(data: TrainingData, tmp_path: Path) -> None:
     # a rate this small never changes the score, so that the first epoch stays the best
     trained = train("unet", run_params(epochs=9, lr=1e-12), train_params(patience=2), data, 1, tmp_path)

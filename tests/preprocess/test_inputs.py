@@ -59,6 +59,26 @@ def test_flat_volume_stays_finite() -> None:
     assert (network_input(flat, params(input_size=32)) == 0).all()
 
 
+def test_neighbours_and_mirror_are_blocks_of_three_channels() -> None:
+    volume = head()
+    volume.images[0] //= 2  # slices that differ
+    volume.images[2] //= 3
+    alone = network_input(volume, params())
+    around = network_input(volume, params(neighbours=1))
+    assert around.shape == (3, 9, 64, 64)
+    assert params(neighbours=1).channels == 9
+    np.testing.assert_array_equal(around[:, :3], alone)
+    np.testing.assert_array_equal(around[1:, 3:6], alone[:-1])  # below
+    np.testing.assert_array_equal(around[:-1, 6:], alone[1:])  # above
+    assert not around[0, 3:6].any()  # beyond the ends
+    assert not around[-1, 6:].any()
+    both = network_input(volume, params(neighbours=2, mirror=True), np.array([False, True, False]))
+    assert both.shape == (1, 18, 64, 64)
+    np.testing.assert_array_equal(both[0, :9], around[1])
+    assert not both[0, 9:15].any()
+    np.testing.assert_array_equal(both[0, 15:], alone[1][..., ::-1])
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 40), st.integers(0, 30), st.integers(24, 48), st.sampled_from([32, 64, 96]))
 def test_target_comes_back_to_its_place(top: int, left: int, side: int, size: int) -> None:

@@ -1,0 +1,118 @@
+"""Cross-validation by patient: every patient is a test patient once.
+
+`python -m studies.crossval queue` queues one experiment a fold, `dvc queue start -j 2` runs them, and
+`python -m studies.crossval gather` writes metrics/crossval.csv and metrics/crossval.json from those that are done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+import yaml
+
+from brainseg.errors import DataError
+from brainseg.evaluation.statistics import bootstrap_ci
+from brainseg.files import write_csv, write_json
+
+TABLE, SUMMARY = Path("metrics/crossval.csv"), Path("metrics/crossval.json")
+PREFIX = "crossval-"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def queue(folds: Annotated[int, typer.Option(help="Number of folds.")] = 5) -> None:
+    """Queue one experiment a fold."""
+    for fold in range(folds):
+        subprocess.run([*_line(folds, fold), "evaluate"], check=True)
+
+
+def _line(folds: int, fold: int) -> list[str]:
+    sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
+    return ["dvc", "exp", "run", "--queue", "--name", f"{PREFIX}{fold}", *sets]
+
+
+@app.command()
+def gather() -> None:
+    """Add the folds that are done to metrics/crossval.csv and sum up in metrics/crossval.json."""
+    known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
+    parts = {fold: _fold(name, fold) for name, fold in _experiments().items()}
+    if known.size:
+        parts = {int(fold): part for fold, part in known.groupby("fold")} | parts
+    if not parts:
+        raise SystemExit("no fold is done; queue them first.")
+    table = pd.concat([parts[fold] for fold in sorted(parts)], ignore_index=True)
+    seed = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["seed"]
+    write_json(SUMMARY, summarise(table, seed))
+    write_csv(TABLE, table)
+    typer.echo(f"folds {', '.join(map(str, sorted(parts)))}: {TABLE} and {SUMMARY}")
+
+
+def summarise(table: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Figures of each fold and of all patients together.
+
+    Args:
+        table: a row per model and patient: fold, recipe, model, patient, dice.
+        seed: of the bootstrap.
+
+    Returns:
+        model -> `pooled` (each patient once, from the fold that had it in its test) and `folds`.
+
+    Raises:
+        DataError: the folds come from different recipes, or a patient is in two of them.
+    """
+    if table["recipe"].nunique() > 1:
+        folds = table.groupby("recipe")["fold"].unique().tolist()
+        raise DataError(f"the folds come from different parameters or code ({folds}); remove the older ones.")
+    if table.duplicated(["model", "patient"]).any():
+        raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
+    return {"folds_done": int(table["fold"].nunique())} | {
+        str(model): {
+            "pooled": _figures(rows["dice"], seed),
+            "folds": {str(fold): _figures(part["dice"], seed) for fold, part in rows.groupby("fold")},
+        }
+        for model, rows in table.groupby("model", sort=False)
+    }
+
+
+def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
+    low, high = bootstrap_ci(dice.to_numpy(), 2000, seed)
+    return {
+        "dice_mean": float(dice.mean()),
+        "dice_median": float(dice.median()),
+        "dice_min": float(dice.min()),
+        "dice_ci95_low": low,
+        "dice_ci95_high": high,
+        "n": len(dice),
+    }
+
+
+def _experiments() -> dict[str, int]:
+    """Names of finished experiments of this study and their folds."""
+    listed = subprocess.run(
+        ["dvc", "exp", "list", "--all-commits", "--name-only"], capture_output=True, text=True, check=True
+    )
+    names = sorted(set(listed.stdout.split()))
+    return {name: int(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)}
+
+
+def _fold(name: str, fold: int) -> pd.DataFrame:
+    """What the fold's `evaluate` wrote of each patient, with a digest of its parameters but the fold."""
+    import dvc.api
+
+    params = yaml.safe_load(dvc.api.read("params.yaml", rev=name))
+    del params["split"]["fold"]
+    recipe = hashlib.sha256(yaml.safe_dump(params).encode()).hexdigest()[:8]
+    table = pd.read_csv(io.StringIO(dvc.api.read("metrics/per_patient.csv", rev=name)))
+    table.insert(0, "fold", fold)
+    table.insert(1, "recipe", recipe)
+    return table
+
+
+if __name__ == "__main__":
+    app()
