@@ -112,8 +112,7 @@ class _Reporter:
         loss = f"loss {row['train_loss']:.4f}  " if "train_loss" in row else ""
         score = f"validation Dice {row['val_dice']:.4f}  " if "val_dice" in row else ""
         typer.echo(
-            f"epoch {row['epoch']}/{self.epochs}  {loss}{score}"
-            f"{pace:.0f} s an epoch, at most {left:.0f} min left"
+            f"epoch {row['epoch']}/{self.epochs}  {loss}{score}{pace:.0f} s an epoch, at most {left:.0f} min left"
         )
 
 

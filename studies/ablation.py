@@ -17,10 +17,12 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from brainseg.files import write_json
+from brainseg.files import atomic_path, write_json
+from studies.ablation_page import page
 
 PLAN = Path(__file__).with_name("ablation.yaml")
 RESULTS = Path("docs/ablation.json")
+PAGE = Path("docs/ablation.md")
 LOGS = Path("logs/ablation")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -32,7 +34,7 @@ def rows(plan: dict[str, Any]) -> list[dict[str, Any]]:
         for row in group["rows"]:
             network = row.get("network", "unet")
             target = group.get("target", f"train_{network}")
-            settings = plan["budget"] | row.get("set", {})
+            settings = (plan["budget"] if group.get("small", True) else {}) | row.get("set", {})
             found.append(row | {"group": group["name"], "network": network, "target": target, "set": settings})
     return found
 
@@ -62,8 +64,9 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
     if done.returncode:
         raise RuntimeError(f"{' '.join(line)} failed; see {log}, and remove the experiment {name} if it is there.")
     found = {"name": row["name"], "command": " ".join(line), "seconds": round(time.monotonic() - started)}
-    if row["target"] == "evaluate":
-        return found | {"test": json.loads(dvc.api.read("metrics/test.json", rev=name))}
+    for target, kind in (("evaluate", "test"), ("postprocess", "val")):
+        if row["target"] == target:
+            return found | {kind: json.loads(dvc.api.read(f"metrics/{kind}.json", rev=name))}
     training = json.loads(dvc.api.read(f"trained/{row['network']}.json", rev=name))["training"]
     kept = ("val_dice", "val_dice_median", "best_epoch", "train_slices", "val_dice_by_patient")
     return found | {key: training[key] for key in kept}
@@ -88,6 +91,15 @@ def run(
     with ThreadPoolExecutor(jobs) as pool:
         for done in [pool.submit(one, name) for name in names if name not in results]:
             done.result()
+
+
+@app.command()
+def table() -> None:
+    """Write docs/ablation.md."""
+    plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
+    text = page(plan, json.loads(RESULTS.read_text(encoding="utf-8")))
+    with atomic_path(PAGE) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

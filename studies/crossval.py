@@ -43,7 +43,7 @@ def gather() -> None:
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
     parts = {fold: _fold(name, fold) for name, fold in _experiments().items()}
     if known.size:
-        parts = {int(fold): part for fold, part in known.groupby("fold")} | parts
+        parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
         raise SystemExit("no fold is done; queue them first.")
     table = pd.concat([parts[fold] for fold in sorted(parts)], ignore_index=True)
@@ -81,7 +81,7 @@ def summarise(table: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 
 def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
-    low, high = bootstrap_ci(dice.to_numpy(), 2000, seed)
+    low, high = bootstrap_ci(dice.tolist(), 2000, seed)
     return {
         "dice_mean": float(dice.mean()),
         "dice_median": float(dice.median()),

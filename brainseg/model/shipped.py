@@ -1,0 +1,49 @@
+"""The weights inside the package: where they lie, and how they are made small."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from brainseg.errors import DataError
+from brainseg.model.networks import NETWORKS
+from brainseg.model.store import ModelInfo, load_model
+
+FOLDER = Path(str(files("brainseg"))) / "weights"
+
+
+def halve(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Kernels in half precision; norms and biases, which are few and have a wide range, as they are.
+
+    Args:
+        state: a network's state dict.
+
+    Returns:
+        The same keys; floating tensors of two or more axes are float16.
+
+    Raises:
+        DataError: a kernel has a value that half precision cannot hold.
+    """
+    small = {
+        key: value.half() if value.ndim > 1 and value.is_floating_point() else value for key, value in state.items()
+    }
+    if infinite := [key for key, value in small.items() if not value.isfinite().all()]:
+        raise DataError(f"the weights {infinite[0]} exceed half precision; train with more weight decay.")
+    return small
+
+
+def load_shipped(folder: Path = FOLDER) -> tuple[dict[str, tuple[nn.Module, ModelInfo]], dict[str, Any]]:
+    """Both networks in eval mode, and what ensemble.json says of their average.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    try:
+        ensemble = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{folder / 'ensemble.json'} cannot be read ({error}); install brainseg again.") from None
+    return {name: load_model(folder / f"{name}.safetensors") for name in NETWORKS}, ensemble

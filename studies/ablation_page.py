@@ -1,0 +1,110 @@
+"""docs/ablation.md, from the plan and the committed results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+HEAD = """# What each part of the recipe is worth
+
+Whole-volume Dice on the {n} validation patients of the committed split (seed 2019), threshold 0.5, no flips and no
+clean-up; nothing here was seen on test patients. One change at a time at a small budget ({budget}), so that the
+figures lie below those of the full recipe. `change` is against the mean of the `base` rows ({base:.3f}); `better`
+counts the patients whose Dice rose against the same mean. Repetitions of one setting differ by chance alone, with a
+standard deviation of {chance:.3f} ({pairs} settings were repeated): a single row's change of less than {twice:.3f} is not
+told apart from chance.
+
+Made by `python -m studies.ablation table` from docs/ablation.json; `python -m studies.ablation run` makes missing
+rows, each with the command in its last column. Times are wall time with two rows side by side on two cores.
+"""
+COLUMNS = "| what | mean | median | change | better | slices | min | command |\n|---|---:|---:|---:|---:|---:|---:|---|"
+
+
+def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """The page as Markdown.
+
+    Args:
+        plan: content of ablation.yaml.
+        results: content of docs/ablation.json, by row.
+    """
+    base = [row for name, row in results.items() if name.split("-")[0] == "base"]
+    patients = {
+        patient: float(np.mean([row["val_dice_by_patient"][patient] for row in base]))
+        for patient in base[0]["val_dice_by_patient"]
+    }
+    chance, pairs = _chance(plan, results)
+    budget = ", ".join(f"{key} {value}" for key, value in plan["budget"].items())
+    mean = float(np.mean([row["val_dice"] for row in base]))
+    parts = [HEAD.format(n=len(patients), budget=budget, base=mean, chance=chance, pairs=pairs, twice=2 * chance)]
+    for group in plan["groups"]:
+        rows = [(row, results[row["name"]]) for row in group["rows"] if row["name"] in results]
+        if not rows:
+            continue
+        lines = _LAYOUTS[group.get("target", "train")](rows, patients)
+        parts.append(
+            "\n".join(
+                [f"## {group['name']}", "", *([group["says"].strip(), ""] if "says" in group else []), *lines, ""]
+            )
+        )
+    return "\n".join(parts)
+
+
+def _trained(rows: list[tuple[Any, Any]], patients: dict[str, float]) -> list[str]:
+    lines = [COLUMNS]
+    for row, found in rows:
+        change = found["val_dice"] - float(np.mean(list(patients.values())))
+        better = sum(found["val_dice_by_patient"][patient] > dice for patient, dice in patients.items())
+        minutes = found["seconds"] / 60
+        lines.append(
+            f"| {row['what']} | {found['val_dice']:.3f} | {found['val_dice_median']:.3f} | {change:+.3f} | "
+            f"{better} of {len(patients)} | {found['train_slices']} | {minutes:.1f} | `{found['command']}` |"
+        )
+    return lines
+
+
+def _tested(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
+    lines = [
+        "| what | model | slices with tumour | patients or parts of them, whole | command |",
+        "|---|---|---:|---:|---|",
+    ]
+    for row, found in rows:
+        for model in ("unet", "unetpp", "ensemble"):
+            entry = found["test"][model]
+            lines.append(
+                f"| {row['what']} | {model} | {entry['slice']['dice']:.3f} (n {entry['slice']['n']}) | "
+                f"{entry['volume']['dice_mean']:.3f} (n {entry['volume']['n']}) | `{found['command']}` |"
+            )
+    return lines
+
+
+def _postprocessed(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
+    lines = [
+        "| what | model | threshold 0.5 | with the chosen steps | steps | command |",
+        "|---|---|---:|---:|---|---|",
+    ]
+    for row, found in rows:
+        for model in ("unet", "unetpp", "ensemble"):
+            entry = found["val"][model]
+            steps = ", ".join(f"{key} {value}" for key, value in entry["chosen"].items())
+            lines.append(
+                f"| {row['what']} | {model} | {entry['dice_plain']:.3f} | {entry['dice_chosen']:.3f} | {steps} | "
+                f"`{found['command']}` |"
+            )
+    return lines
+
+
+_LAYOUTS = {"train": _trained, "evaluate": _tested, "postprocess": _postprocessed}
+
+
+def _chance(plan: Mapping[str, Any], results: Mapping[str, Any]) -> tuple[float, int]:
+    """Pooled standard deviation of rows that differ in `train.replicate` alone, and the number of such settings."""
+    settings: dict[str, list[float]] = {}
+    for row in (row for group in plan["groups"] for row in group["rows"]):
+        if "val_dice" in results.get(row["name"], {}):
+            same = {key: value for key, value in row.get("set", {}).items() if key != "train.replicate"}
+            settings.setdefault(f"{row.get('network')} {same}", []).append(results[row["name"]]["val_dice"])
+    repeated = [values for values in settings.values() if len(values) > 1]
+    squares = sum(float(np.var(values)) * len(values) for values in repeated)
+    return float(np.sqrt(squares / sum(len(values) - 1 for values in repeated))), len(repeated)

@@ -1,0 +1,140 @@
+"""The weights that the package ships: trained on every patient at hand, for patients that nobody has seen.
+
+`python -m studies.release train` trains both networks with the recipe of params.yaml on all patients of data/clahe;
+`python -m studies.release write` puts them, in half precision and with a model card, into brainseg/weights;
+`python -m studies.release verify` computes the figures that their JSON claims again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from safetensors.torch import load_file
+
+from brainseg.data import slices
+from brainseg.data.index import read_index
+from brainseg.errors import DataError, UserError
+from brainseg.evaluation.overlap import overlap
+from brainseg.files import write_csv, write_json
+from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.predictor import ENSEMBLE, probabilities
+from brainseg.model.networks import NETWORKS
+from brainseg.model.shipped import FOLDER, halve, load_shipped
+from brainseg.model.store import load_info, save_model
+from brainseg.progress import progress
+from studies.card import model_card
+
+WORK = Path("release")
+TOLERANCE = 1e-4
+Data = Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")]
+Weights = Annotated[Path, typer.Option(help="Folder of the shipped files.")]
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"), work: Path = WORK) -> None:
+    """Train both networks on every patient; the last epoch is kept, since nobody is left to validate on."""
+    table = read_index(index)
+    write_csv(work / "split.csv", table[["patient", "slice"]].assign(split="train"))
+    for name in NETWORKS:
+        if (work / f"{name}.safetensors").exists():
+            typer.echo(f"{name}: {work / name}.safetensors is there")
+            continue
+        stage = [sys.executable, "-m", "stages.train", name, str(data), str(index), str(work / "split.csv")]
+        out = [str(work / f"{name}.safetensors"), str(work / "metrics"), "--checkpoints", str(work / "checkpoints")]
+        subprocess.run([*stage, *out], check=True)
+
+
+@app.command()
+def write(
+    data: Data = Path("data/clahe"), work: Path = WORK, models: Path = Path("models"), weights: Weights = FOLDER
+) -> None:
+    """Write half-precision weights, their JSON and the model card.
+
+    The choices of post-processing are those that validation patients gave in the pipeline's own run (`models`).
+    """
+    crossval = _json(Path("metrics/crossval.json"))
+    choices = {name: _json(models / f"{name}.json")["postprocess"] for name in (*NETWORKS, ENSEMBLE)}
+    weights.mkdir(exist_ok=True)
+    for name in NETWORKS:
+        info = load_info(work / f"{name}.safetensors")
+        info = info.model_copy(update={"postprocess": choices[name], "metrics": {}})
+        save_model(weights / f"{name}.safetensors", halve(load_file(work / f"{name}.safetensors")), info)
+    write_json(weights / "ensemble.json", {"name": ENSEMBLE, "members": NETWORKS, "postprocess": choices[ENSEMBLE]})
+    fitted = fitted_dice(data, weights)
+    for name in NETWORKS:
+        path = weights / f"{name}.safetensors"
+        info = load_info(path).model_copy(update={"metrics": _claims(name, fitted, crossval)})
+        save_model(path, load_file(path), info)
+    plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
+    write_json(weights / "ensemble.json", plain)
+    (weights / "MODEL_CARD.md").write_text(model_card(weights), encoding="utf-8")
+
+
+def _claims(name: str, fitted: dict[str, Any], crossval: dict[str, Any]) -> dict[str, Any]:
+    return {"fitted": fitted[name], "cross_validated": crossval[name]["pooled"]}
+
+
+@app.command()
+def verify(data: Data = Path("data/clahe"), weights: Weights = FOLDER) -> None:
+    """Segment the patients that the weights were trained on, and hold the Dice against what their JSON claims."""
+    found = fitted_dice(data, weights)
+    for name in (*NETWORKS, ENSEMBLE):
+        claimed = _json(weights / f"{name}.json")["metrics"]["fitted"]
+        gap = max(abs(found[name][key] - claimed[key]) for key in claimed)
+        typer.echo(f"{name}: {found[name]}, claimed {claimed}")
+        if gap > TOLERANCE:
+            raise DataError(f"{name} gives other figures than its JSON claims, by up to {gap:.6f}.")
+
+
+def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
+    """Whole-volume Dice of the shipped files on the patients that they were trained on: not a test.
+
+    Args:
+        data: folder of slice sets, preprocessed as for training.
+        weights: folder of the shipped files.
+
+    Returns:
+        model -> `dice_mean`, `dice_median`, `n`.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    models, ensemble = load_shipped(weights)
+    choices = {name: info.postprocess or {} for name, (_, info) in models.items()} | {ENSEMBLE: ensemble["postprocess"]}
+    scores: dict[str, list[float]] = {name: [] for name in choices}
+    for patient in progress(models[NETWORKS[0]][1].training["patients"], "patients"):
+        whole = slices.load(data / f"{patient}.npz")
+        for name, volume in probabilities(models, whole, tta=ensemble["postprocess"]["tta"]).items():
+            choice = Choice(**{key: choices[name][key] for key in Choice.model_fields})
+            scores[name].append(overlap(whole.masks, apply(volume, choice)).dice)
+    return {
+        name: {"dice_mean": float(np.mean(dice)), "dice_median": float(np.median(dice)), "n": len(dice)}
+        for name, dice in scores.items()
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} does not exist; make it first.") from None
+
+
+def main() -> None:
+    """Run a command; a user's mistake is one sentence."""
+    try:
+        app(standalone_mode=True)
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()
