@@ -13,8 +13,8 @@ Whole-volume Dice on the {n} validation patients of the committed split (seed 20
 clean-up; nothing here was seen on test patients. One change at a time at a small budget ({budget}), so that the
 figures lie below those of the full recipe. `change` is against the mean of the `base` rows ({base:.3f}); `better`
 counts the patients whose Dice rose against the same mean. Repetitions of one setting differ by chance alone, with a
-standard deviation of {chance:.3f} ({pairs} settings were repeated): a single row's change of less than {twice:.3f} is not
-told apart from chance.
+standard deviation of {chance:.3f} ({pairs} settings were repeated): a single row's change of less than {twice:.3f} is
+not told apart from chance.
 
 Made by `python -m studies.ablation table` from docs/ablation.json; `python -m studies.ablation run` makes missing
 rows, each with the command in its last column. Times are wall time with two rows side by side on two cores.
