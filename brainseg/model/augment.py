@@ -26,6 +26,7 @@ class AugmentParams(Params):
         noise: largest standard deviation of Gaussian noise, standard deviations of the intensities.
         drop_sequence: probability that pre- or post-contrast is replaced by FLAIR, as the dataset
             does where a sequence is missing.
+        flair_only: probability that both are.
     """
 
     flip: float = Field(ge=0, le=1)
@@ -37,6 +38,7 @@ class AugmentParams(Params):
     gamma: float = Field(ge=0, lt=1)
     noise: float = Field(ge=0, le=3)
     drop_sequence: float = Field(ge=0, le=1)
+    flair_only: float = Field(default=0, ge=0, le=1)
 
 
 def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -94,10 +96,12 @@ def _warp(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
 
 
 def _drop_sequence(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
-    """Replace at most one of pre- and post-contrast by FLAIR."""
+    """Replace pre-contrast, post-contrast or both by FLAIR."""
     dropped = draw.chance(params.drop_sequence)
     pre = draw.chance(0.5)
     replace = torch.stack([dropped & pre, torch.zeros_like(pre), dropped & ~pre], 1)
+    if params.flair_only:
+        replace |= draw.chance(params.flair_only)[:, None]
     return torch.where(replace[:, None, :, None, None], stack[:, :, 1:2], stack)
 
 

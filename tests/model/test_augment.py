@@ -90,3 +90,9 @@ def test_slices_of_a_sample_change_alike(batch: tuple) -> None:
     assert stacked.shape == (4, 9, 64, 64)
     torch.testing.assert_close(stacked, alone.repeat(1, 3, 1, 1))
     torch.testing.assert_close(same, moved)
+
+
+def test_flair_only(batch: tuple) -> None:
+    images, _ = augment(*batch, params(flair_only=1.0), generator())
+    for channel in (0, 2):
+        torch.testing.assert_close(images[:, channel], images[:, 1])
