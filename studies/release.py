@@ -53,15 +53,19 @@ def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"),
 
 @app.command()
 def write(
-    data: Data = Path("data/clahe"), work: Path = WORK, models: Path = Path("models"), weights: Weights = FOLDER
+    data: Data = Path("data/clahe"),
+    work: Path = WORK,
+    models: Path = Path("models"),
+    metrics: Path = Path("metrics"),
+    weights: Weights = FOLDER,
 ) -> None:
     """Write half-precision weights, their JSON and the model card.
 
     The choices of post-processing are those that validation patients gave in the pipeline's own run (`models`).
     """
-    crossval = _json(Path("metrics/crossval.json"))
+    crossval = _json(metrics / "crossval.json") if (metrics / "crossval.json").exists() else {}
     choices = {name: _json(models / f"{name}.json")["postprocess"] for name in (*NETWORKS, ENSEMBLE)}
-    weights.mkdir(exist_ok=True)
+    weights.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
         info = load_info(work / f"{name}.safetensors")
         info = info.model_copy(update={"postprocess": choices[name], "metrics": {}})
@@ -74,11 +78,11 @@ def write(
         save_model(path, load_file(path), info)
     plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
     write_json(weights / "ensemble.json", plain)
-    (weights / "MODEL_CARD.md").write_text(model_card(weights), encoding="utf-8")
+    (weights / "MODEL_CARD.md").write_text(model_card(weights, metrics), encoding="utf-8")
 
 
 def _claims(name: str, fitted: dict[str, Any], crossval: dict[str, Any]) -> dict[str, Any]:
-    return {"fitted": fitted[name], "cross_validated": crossval[name]["pooled"]}
+    return {"fitted": fitted[name]} | ({"cross_validated": crossval[name]["pooled"]} if name in crossval else {})
 
 
 @app.command()

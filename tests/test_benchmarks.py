@@ -15,13 +15,15 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
-from benchmarks import loading, preprocessing, stages, timing, training
+from benchmarks import floor, loading, preprocessing, stages, timing, training
 from benchmarks.__main__ import measure
 from benchmarks.machine import describe
 from benchmarks.settings import INPUTS, Sizes, stripped_patients
 from benchmarks.stages import StageRun, TimingsError, read_log, stage_names
 from brainseg.data.slices import SliceSet
 from brainseg.model.dataset import gather
+from brainseg.model.recipe import RunParams
+from tests.model.conftest import train_params
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "finished,stage,seconds,peak_mib\n"
@@ -216,3 +218,18 @@ def test_a_missing_log_is_one_sentence_and_status_2(tmp_path):
     assert result.returncode == 2
     assert result.stderr == f"error: {tmp_path / 'none.csv'} does not exist; `dvc repro` writes it, stage by stage.\n"
     assert not (tmp_path / "out.md").exists()
+
+
+def test_the_floor_counts_what_convolutions_multiply():
+    """A plain U-Net of widths 2 and 4 on one slice of 32 px: 2 * pixels * 9 * in * out of each 3x3 convolution."""
+    run = RunParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
+    convolutions = 1024 * (3 * 2 + 2 * 2) + 256 * (2 * 4 + 4 * 4) + 1024 * (4 * 2 + 2 * 2)
+    growing, head = 256 * 4 * 2 * 4, 1024 * 2
+    assert floor.forward_flops("unet", run, train_params(batch_size=1)) == 2 * (9 * convolutions + growing + head)
+
+
+def test_the_floor_times_the_parts_of_a_step():
+    run = RunParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
+    parts = floor.step_parts("unet", run, train_params(batch_size=2))
+    assert len(parts) == 4
+    assert all(seconds > 0 for seconds in parts)

@@ -1,0 +1,146 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from brainseg.data import slices
+from brainseg.errors import DataError
+from brainseg.inference.postprocess import Choice
+from brainseg.model.networks import NETWORKS, NetworkParams, build_network
+from brainseg.model.shipped import halve, load_shipped
+from brainseg.model.store import load_model, save_model
+from brainseg.params import read_yaml
+from studies import ablation, crossval, release
+from studies.ablation_page import page
+from tests.model.conftest import blob_patient, run_params, train_params
+from tests.model.test_store import info
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAN = yaml.safe_load((ROOT / "studies" / "ablation.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_row_names_parameters_that_exist_and_has_a_name_of_its_own():
+    params = read_yaml(ROOT / "params.yaml")
+    planned = ablation.rows(PLAN)
+    assert len({row["name"] for row in planned}) == len(planned)
+    for row in planned:
+        for key in row["set"]:
+            section, *rest = key.split(".")
+            value = params[section]
+            for part in rest:
+                value = value[part]
+
+
+def test_the_page_is_that_of_the_committed_results():
+    results = json.loads((ROOT / "docs" / "ablation.json").read_text(encoding="utf-8"))
+    commands = {row["name"]: " ".join(ablation.command(row)) for row in ablation.rows(PLAN)}
+    assert {name: commands[name] for name in results} == {name: row["command"] for name, row in results.items()}
+    assert (ROOT / "docs" / "ablation.md").read_text(encoding="utf-8") == page(PLAN, results)
+
+
+def test_chance_and_changes_on_the_page():
+    """Two repetitions 0.02 apart: standard deviation 0.02 / sqrt(2)."""
+
+    def found(a: float, b: float) -> dict:
+        dice = {"A": a, "B": b}
+        mean = (a + b) / 2
+        return {
+            "val_dice": mean, "val_dice_median": mean, "val_dice_by_patient": dice, "train_slices": 9, "seconds": 90,
+            "command": "dvc exp run",
+        }  # fmt: skip
+
+    rows = [{"name": "base", "what": "x"}, {"name": "base-1", "what": "x", "set": {"train.replicate": 1}}]
+    other = [{"name": "other", "what": "something else", "set": {"unet.lr": 1}}]
+    plan = {"budget": {"unet.epochs": 4}, "groups": [{"name": "One", "rows": rows}, {"name": "Two", "rows": other}]}
+    text = page(plan, {"base": found(0.8, 0.6), "base-1": found(0.8, 0.64), "other": found(0.9, 0.5)})
+    assert "standard deviation of 0.014 (1 settings" in text.replace("\n", " ")
+    assert "| something else | 0.700 | 0.700 | -0.010 | 1 of 2 | 9 | 1.5 | `dvc exp run` |" in text
+
+
+def folds() -> pd.DataFrame:
+    dice = {"A": 0.9, "B": 0.7, "C": 0.8}
+    rows = [
+        {"fold": f, "recipe": "r", "model": m, "patient": p, "dice": dice[p]}
+        for m in ("unet", "unetpp")
+        for f, p in ((0, "A"), (0, "B"), (1, "C"))
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_pooled_by_patient_is_not_the_mean_of_folds():
+    summary = crossval.summarise(folds(), seed=1)
+    assert summary["folds_done"] == 2
+    assert summary["unet"]["pooled"]["dice_mean"] == pytest.approx(0.8)
+    assert summary["unet"]["pooled"]["dice_median"] == 0.8
+    assert summary["unet"]["pooled"]["dice_min"] == 0.7
+    assert summary["unet"]["pooled"]["n"] == 3
+    assert summary["unetpp"]["folds"]["1"]["dice_mean"] == 0.8
+
+
+def test_folds_that_do_not_belong_together_are_refused():
+    table = folds()
+    with pytest.raises(DataError, match="different parameters"):
+        crossval.summarise(table.assign(recipe=["a", "b"] * 3), seed=1)
+    with pytest.raises(DataError, match="in the test of two folds"):
+        crossval.summarise(table.assign(patient="A"), seed=1)
+
+
+def test_halving_keeps_norms_and_refuses_what_does_not_fit():
+    state = build_network("unet", NetworkParams(**run_params().model_dump(include=set(NetworkParams.model_fields))))
+    small = halve(state.state_dict())
+    assert {value.dtype for value in small.values() if value.ndim > 1} == {torch.float16}
+    assert {value.dtype for key, value in small.items() if key.endswith("running_var")} == {torch.float32}
+    with pytest.raises(DataError, match="big exceed half precision"):
+        halve({"big": torch.full((2, 2), 1e6)})
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """What `train` leaves in release/, with small networks, beside data, models and metrics."""
+    patients = ["P0", "P1"]
+    for seed, patient in enumerate(patients):
+        slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
+    run, shared = run_params(), train_params()
+    training = {"patients": patients, "train_patients": 2, "train_slices": 8} | {
+        "train": shared.model_dump(mode="json"), "run": run.model_dump(mode="json"),
+    }  # fmt: skip
+    choice = Choice(threshold=0.4).model_dump() | {"tta": True}
+    for seed, name in enumerate(NETWORKS):
+        torch.manual_seed(seed)
+        network = build_network("unet", run)  # the plain U-Net for both: small
+        said = info(name=name, network=NetworkParams(**run.model_dump(include=set(NetworkParams.model_fields))))
+        said = said.model_copy(update={"training": training, "inputs": shared.inputs})
+        save_model(tmp_path / "release" / f"{name}.safetensors", network.state_dict(), said)
+    for name in (*NETWORKS, "ensemble"):
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / f"{name}.json").write_text(json.dumps({"postprocess": choice}))
+    entry = {"volume": {"dice_mean": 0.9, "dice_median": 0.91, "n": 1}}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "test.json").write_text(json.dumps(dict.fromkeys((*NETWORKS, "ensemble"), entry)))
+    return tmp_path
+
+
+def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
+    weights, data = trained / "weights", trained / "data"
+    release.write(data, trained / "release", trained / "models", trained / "metrics", weights)
+    models, ensemble = load_shipped(weights)
+    assert list(models) == list(NETWORKS)
+    assert ensemble["metrics"]["fitted"]["n"] == 2
+    assert "| ensemble | - | - | 0.900 | 0.910 |" in (weights / "MODEL_CARD.md").read_text()
+    release.verify(data, weights)
+
+    network, said = load_model(weights / "unet.safetensors")
+    claim = said.metrics["fitted"] | {"dice_mean": said.metrics["fitted"]["dice_mean"] + 0.01}
+    save_model(
+        weights / "unet.safetensors", network.state_dict(), said.model_copy(update={"metrics": {"fitted": claim}})
+    )
+    with pytest.raises(DataError, match=r"unet gives other figures than its JSON claims, by up to 0\.01"):
+        release.verify(data, weights)
+
+
+def test_shipped_files_that_are_missing_are_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"ensemble\.json cannot be read"):
+        load_shipped(tmp_path)
