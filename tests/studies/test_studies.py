@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,7 +14,7 @@ from brainseg.model.networks import NETWORKS, NetworkParams, build_network
 from brainseg.model.shipped import halve, load_shipped
 from brainseg.model.store import load_model, save_model
 from brainseg.params import read_yaml
-from studies import ablation, crossval, release
+from studies import ablation, crossval, failures, release
 from studies.ablation_page import page
 from tests.model.conftest import blob_patient, run_params, train_params
 from tests.model.test_store import info
@@ -144,3 +145,24 @@ def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
 def test_shipped_files_that_are_missing_are_named(tmp_path: Path):
     with pytest.raises(DataError, match=r"ensemble\.json cannot be read"):
         load_shipped(tmp_path)
+
+
+def test_kinds_of_error_are_counted_where_they_are():
+    """Slices: one shifted by a pixel, one with a far part missed, one missed whole, one invented; each pixel once."""
+    truth, prediction = np.zeros((2, 4, 40, 40), bool)
+    truth[0, 10:20, 10:20] = True
+    prediction[0, 11:21, 10:20] = True  # 10 missed and 10 added, at the edge
+    truth[1, 5:8, 5:35] = True
+    prediction[1, 5:8, 5:20] = True
+    prediction[1, 20:24, 5:10] = True  # 20 added, far away
+    truth[2, 0:2, 0:5] = True  # 10 in a missed slice
+    prediction[3, 0:5, 0:6] = True  # 30 in an invented one
+    found = failures.errors(truth, prediction)
+    # of the 45 missed in slice 1 all lie within 2 px of the outline: it is 3 px thick
+    assert found["dice"] == pytest.approx(2 * (90 + 45) / (100 + 90 + 10 + 100 + 45 + 20 + 30))
+    wrong = 20 + 45 + 20 + 10 + 30
+    assert found["edge"] == pytest.approx(65 / wrong, abs=1e-3)
+    assert found["missed"] == 0
+    assert found["added"] == pytest.approx(20 / wrong, abs=1e-3)
+    assert found["missed_slices"] == pytest.approx(10 / wrong, abs=1e-3)
+    assert found["added_slices"] == pytest.approx(30 / wrong, abs=1e-3)

@@ -1,0 +1,82 @@
+"""`python -m studies.failures`: what kind of error each validation patient's mask has, worst patient first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+from scipy import ndimage
+
+from brainseg.data import slices
+from brainseg.data.slices import Bool
+from brainseg.data.splits import read_split
+from brainseg.evaluation.overlap import overlap
+from brainseg.files import write_csv
+from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.predictor import ENSEMBLE, probabilities
+from brainseg.model.dataset import split_slices
+from brainseg.model.networks import NETWORKS
+from brainseg.model.store import load_model
+from brainseg.progress import progress
+
+EDGE_PX = 2
+
+
+def main(
+    data: Path = Path("data/clahe"),
+    split: Path = Path("splits/split.csv"),
+    models: Path = Path("models"),
+    out: Path = Path("docs/failures.csv"),
+) -> None:
+    """Write a row per validation patient, of the ensemble with its post-processing."""
+    loaded = {str(name): load_model(models / f"{name}.safetensors") for name in NETWORKS}
+    choice = json.loads((models / f"{ENSEMBLE}.json").read_text(encoding="utf-8"))["postprocess"]
+    steps = Choice(**{key: choice[key] for key in Choice.model_fields})
+    rows = []
+    for patient, numbers in progress(list(split_slices(read_split(split), "val").items()), "validation"):
+        whole = slices.load(data / f"{patient}.npz")
+        volume = probabilities(loaded, whole, tta=choice["tta"])[ENSEMBLE]
+        keep = np.isin(whole.slices, numbers)
+        alone = all((whole.images[..., c] == whole.images[..., 1]).all() for c in (0, 2))
+        rows.append({"patient": patient, "flair_only": alone} | errors(whole.masks[keep], apply(volume[keep], steps)))
+    table = pd.DataFrame(rows).sort_values("dice", ignore_index=True)
+    write_csv(out, table)
+    typer.echo(table.to_string(index=False))
+
+
+def errors(truth: Bool, prediction: Bool) -> dict[str, float]:
+    """Overlap, and where the wrong pixels are.
+
+    Args:
+        truth: bool [n, height, width] with some tumour.
+        prediction: bool of the same shape.
+
+    Returns:
+        dice, precision, recall; tumour_px; and shares of all wrong pixels: `edge` within 2 px of the truth's outline
+        in a slice with tumour, `missed` and `added` farther from it in slices where both have tumour,
+        `missed_slices` in slices where the prediction has none, `added_slices` in slices where the truth has none.
+    """
+    found = overlap(truth, prediction)
+    wrong = truth ^ prediction
+    has, says = truth.any((1, 2)), prediction.any((1, 2))
+    edge = np.zeros_like(truth)
+    for i in np.flatnonzero(has & says):
+        distance = ndimage.distance_transform_edt(truth[i]) + ndimage.distance_transform_edt(~truth[i])
+        edge[i] = distance <= EDGE_PX
+    far, total = wrong & ~edge, max(int(wrong.sum()), 1)
+    shares = {
+        "edge": (wrong & edge).sum(),
+        "missed": (far & truth)[has & says].sum(),
+        "added": (far & prediction)[has & says].sum(),
+        "missed_slices": wrong[has & ~says].sum(),
+        "added_slices": wrong[says & ~has].sum(),
+    }
+    figures = {"dice": found.dice, "precision": found.precision, "recall": found.recall, "tumour_px": int(truth.sum())}
+    return figures | {name: round(float(count) / total, 3) for name, count in shares.items()}
+
+
+if __name__ == "__main__":
+    typer.run(main)
