@@ -12,6 +12,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 
 import typer
@@ -81,23 +82,28 @@ def run(
     """Make the rows that docs/ablation.json lacks."""
     planned = {row["name"]: row for row in rows(yaml.safe_load(PLAN.read_text(encoding="utf-8")))}
     names = only.split(",") if only else list(planned)
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    lock = Lock()
 
     def one(name: str) -> None:
-        results[name] = measure(planned[name], threads)
-        write_json(RESULTS, results)
-        typer.echo(f"{name}: {results[name]}")
+        found = measure(planned[name], threads)
+        with lock:
+            write_json(RESULTS, _results() | {name: found})
+        typer.echo(f"{name}: {found}")
 
     with ThreadPoolExecutor(jobs) as pool:
-        for done in [pool.submit(one, name) for name in names if name not in results]:
+        for done in [pool.submit(one, name) for name in names if name not in _results()]:
             done.result()
+
+
+def _results() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
 @app.command()
 def table() -> None:
     """Write docs/ablation.md."""
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    text = page(plan, json.loads(RESULTS.read_text(encoding="utf-8")))
+    text = page(plan, _results())
     with atomic_path(PAGE) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
