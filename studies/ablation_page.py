@@ -12,15 +12,19 @@ HEAD = """# What each part of the recipe is worth
 
 Whole-volume Dice on the {n} validation patients of the committed split (seed 2019), threshold 0.5, no flips and no
 clean-up; nothing here was seen on test patients. One change at a time at a small budget ({budget}), so that the
-figures lie below those of the full recipe. `change` is against the mean of the `base` rows ({base:.3f}; in the first
-round against the rows with CLAHE); `better` counts the patients whose Dice rose against the same mean. Repetitions of
-one setting differ by chance alone, with a standard deviation of {chance:.3f} ({pairs} settings were repeated): a single
-row's change of less than {twice:.3f} is not told apart from chance.
+figures lie below those of the full recipe. `change` is the mean's against the `base` rows ({base:.3f}; in the first
+round against the rows with CLAHE), `patient` the median of the patients' changes, which one patient cannot carry alone,
+and `better` counts the patients whose Dice rose. Repetitions of one setting differ by chance alone, the means with a
+standard deviation of {chance:.3f} ({noisy:.3f} with CLAHE): a single row's change of the mean by less than {twice:.3f}
+is not told apart from chance.
 
 Made by `python -m studies.ablation table` from docs/ablation.json; `python -m studies.ablation run` makes missing
 rows, each with the command in its last column. Times are wall time with two rows side by side on two cores.
 """
-COLUMNS = "| what | mean | median | change | better | slices | min | command |\n|---|---:|---:|---:|---:|---:|---:|---|"
+COLUMNS = (
+    "| what | mean | median | change | patient | better | slices | min | command |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---|"
+)
 
 
 def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
@@ -31,10 +35,10 @@ def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         results: content of docs/ablation.json, by row.
     """
     patients = _base(results, "base")
-    chance, pairs = _chance(plan, results)
+    chance, noisy = _chance(plan, results, clahe=False), _chance(plan, results, clahe=True)
     budget = ", ".join(f"{key} {value}" for key, value in plan["budget"].items())
     mean = float(np.mean(list(patients.values())))
-    parts = [HEAD.format(n=len(patients), budget=budget, base=mean, chance=chance, pairs=pairs, twice=2 * chance)]
+    parts = [HEAD.format(n=len(patients), budget=budget, base=mean, chance=chance, noisy=noisy, twice=2 * chance)]
     for group in plan["groups"]:
         rows = [(row, results[row["name"]]) for row in group["rows"] if row["name"] in results]
         if not rows:
@@ -57,12 +61,13 @@ def _base(results: Mapping[str, Any], name: str) -> dict[str, float]:
 def _trained(rows: list[tuple[Any, Any]], patients: dict[str, float]) -> list[str]:
     lines = [COLUMNS]
     for row, found in rows:
-        change = found["val_dice"] - float(np.mean(list(patients.values())))
-        better = sum(found["val_dice_by_patient"][patient] > dice for patient, dice in patients.items())
+        changes = np.array([found["val_dice_by_patient"][patient] - dice for patient, dice in patients.items()])
+        better = (changes > 0).sum()
         minutes = found["seconds"] / 60
         lines.append(
-            f"| {row['what']} | {found['val_dice']:.3f} | {found['val_dice_median']:.3f} | {change:+.3f} | "
-            f"{better} of {len(patients)} | {found['train_slices']} | {minutes:.1f} | `{found['command']}` |"
+            f"| {row['what']} | {found['val_dice']:.3f} | {found['val_dice_median']:.3f} | {changes.mean():+.3f} | "
+            f"{np.median(changes):+.3f} | {better} of {len(changes)} | {found['train_slices']} | {minutes:.1f} | "
+            f"`{found['command']}` |"
         )
     return lines
 
@@ -101,13 +106,13 @@ def _postprocessed(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str
 _LAYOUTS = {"train": _trained, "evaluate": _tested, "postprocess": _postprocessed}
 
 
-def _chance(plan: Mapping[str, Any], results: Mapping[str, Any]) -> tuple[float, int]:
-    """Pooled standard deviation of rows that differ in `train.replicate` alone, and the number of such settings."""
+def _chance(plan: Mapping[str, Any], results: Mapping[str, Any], *, clahe: bool) -> float:
+    """Pooled standard deviation of the mean Dice of rows that differ in `train.replicate` alone; 0 without any."""
     settings: dict[str, list[float]] = {}
     for row in (row for group in plan["groups"] for row in group["rows"]):
-        if "val_dice" in results.get(row["name"], {}):
-            same = {key: value for key, value in row.get("set", {}).items() if key != "train.replicate"}
+        same = {key: value for key, value in row.get("set", {}).items() if key != "train.replicate"}
+        if "val_dice" in results.get(row["name"], {}) and same.get("clahe.enabled", False) == clahe:
             settings.setdefault(f"{row.get('network')} {same}", []).append(results[row["name"]]["val_dice"])
     repeated = [values for values in settings.values() if len(values) > 1]
     squares = sum(float(np.var(values)) * len(values) for values in repeated)
-    return float(np.sqrt(squares / sum(len(values) - 1 for values in repeated))), len(repeated)
+    return float(np.sqrt(squares / sum(len(values) - 1 for values in repeated))) if repeated else 0.0

@@ -57,8 +57,8 @@ def test_chance_and_changes_on_the_page():
     other = [{"name": "other", "what": "something else", "set": {"unet.lr": 1}}]
     plan = {"budget": {"unet.epochs": 4}, "groups": [{"name": "One", "rows": rows}, {"name": "Two", "rows": other}]}
     text = page(plan, {"base": found(0.8, 0.6), "base-1": found(0.8, 0.64), "other": found(0.9, 0.5)})
-    assert "standard deviation of 0.014 (1 settings" in text.replace("\n", " ")
-    assert "| something else | 0.700 | 0.700 | -0.010 | 1 of 2 | 9 | 1.5 | `dvc exp run` |" in text
+    assert "standard deviation of 0.014 (0.000 with CLAHE)" in text.replace("\n", " ")
+    assert "| something else | 0.700 | 0.700 | -0.010 | -0.010 | 1 of 2 | 9 | 1.5 | `dvc exp run` |" in text
 
 
 def folds() -> pd.DataFrame:
