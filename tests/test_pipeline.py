@@ -72,10 +72,13 @@ def test_the_code_a_stage_depends_on_is_what_it_imports(stage):
     assert needed - listed == set(), "missing in dvc.yaml"
 
 
-def test_the_manifest_is_all_that_the_package_reads_beside_its_code():
+def test_manifest_and_shipped_weights_are_all_that_the_package_reads_beside_its_code():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "brainseg").rglob("*") if path.is_file()}
-    assert {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))} == MANIFEST
+    data = {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))}
+    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST
     assert set(DVC["stages"]["download"]["deps"]) > MANIFEST
+    # no stage reads the weights that the package ships: they are made from the pipeline, not in it
+    assert not any("weights/" in dep or "shipped" in dep for stage in DVC["stages"].values() for dep in stage["deps"])
 
 
 def test_no_import_escapes_the_closure():

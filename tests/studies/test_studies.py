@@ -11,7 +11,7 @@ from brainseg.data import slices
 from brainseg.errors import DataError
 from brainseg.inference.postprocess import Choice
 from brainseg.model.networks import NETWORKS, NetworkParams, build_network
-from brainseg.model.shipped import halve, load_shipped
+from brainseg.model.shipped import FOLDER, halve, load_shipped
 from brainseg.model.store import load_model, save_model
 from brainseg.params import read_yaml
 from studies import ablation, crossval, failures, release
@@ -166,3 +166,17 @@ def test_kinds_of_error_are_counted_where_they_are():
     assert found["added"] == pytest.approx(20 / wrong, abs=1e-3)
     assert found["missed_slices"] == pytest.approx(10 / wrong, abs=1e-3)
     assert found["added_slices"] == pytest.approx(30 / wrong, abs=1e-3)
+
+
+def test_the_shipped_files_are_small_and_say_what_they_are():
+    models, ensemble = load_shipped()
+    assert list(ensemble["members"]) == list(models) == list(NETWORKS)
+    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for name, (_, said) in models.items():
+        path = FOLDER / f"{name}.safetensors"
+        assert path.stat().st_size <= 12e6
+        assert json.loads(path.with_suffix(".json").read_text(encoding="utf-8")) == said.model_dump(mode="json")
+        assert said.metrics["fitted"]["n"] == said.training["train_patients"] == len(said.training["patients"])
+        assert f"{said.metrics['fitted']['dice_mean']:.3f}" in card
+    assert "CC BY-NC-SA 4.0" in card
+    assert "Buda" in card
