@@ -18,8 +18,10 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from brainseg.errors import TrainingError
 from brainseg.files import atomic_path, write_json
 from studies.ablation_page import page
+from studies.command import run as run_app
 
 PLAN = Path(__file__).with_name("ablation.yaml")
 RESULTS = Path("docs/ablation.json")
@@ -50,7 +52,7 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
     """Run a row and read what its stages wrote.
 
     Raises:
-        RuntimeError: the experiment failed; names its log.
+        TrainingError: the experiment failed; names its log.
     """
     import dvc.api
 
@@ -63,7 +65,7 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
         named = [*line[:3], "--name", name, *line[3:]]
         done = subprocess.run(named, env=environment, stdout=handle, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(line)} failed; see {log}, and remove the experiment {name} if it is there.")
+        raise TrainingError(f"{' '.join(line)} failed; see {log}, and remove the experiment {name} if it is there.")
     found = {"name": row["name"], "command": " ".join(line), "seconds": round(time.monotonic() - started)}
     for target, kind in (("evaluate", "test"), ("postprocess", "val")):
         if row["target"] == target:
@@ -109,4 +111,4 @@ def table() -> None:
 
 
 if __name__ == "__main__":
-    app()
+    run_app(app)

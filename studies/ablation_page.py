@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from brainseg.inference.predictor import ENSEMBLE
+from brainseg.model.networks import NETWORKS
 
 HEAD = """# What each part of the recipe is worth
 
@@ -73,34 +76,33 @@ def _trained(rows: list[tuple[Any, Any]], patients: dict[str, float]) -> list[st
 
 
 def _tested(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
-    lines = [
+    def cells(entry: Mapping[str, Any]) -> list[str]:
+        parts = (entry["slice"], "dice"), (entry["volume"], "dice_mean")
+        return [f"{part[key]:.3f} (n {part['n']})" for part, key in parts]
+
+    head = [
         "| what | model | slices with tumour | patients or parts of them, whole | command |",
         "|---|---|---:|---:|---|",
     ]
-    for row, found in rows:
-        for model in ("unet", "unetpp", "ensemble"):
-            entry = found["test"][model]
-            lines.append(
-                f"| {row['what']} | {model} | {entry['slice']['dice']:.3f} (n {entry['slice']['n']}) | "
-                f"{entry['volume']['dice_mean']:.3f} (n {entry['volume']['n']}) | `{found['command']}` |"
-            )
-    return lines
+    return head + _by_model(rows, "test", cells)
 
 
 def _postprocessed(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
-    lines = [
-        "| what | model | threshold 0.5 | with the chosen steps | steps | command |",
-        "|---|---|---:|---:|---|---|",
+    def cells(entry: Mapping[str, Any]) -> list[str]:
+        steps = ", ".join(f"{key} {value}" for key, value in entry["chosen"].items())
+        return [f"{entry['dice_plain']:.3f}", f"{entry['dice_chosen']:.3f}", steps]
+
+    head = ["| what | model | threshold 0.5 | with the chosen steps | steps | command |", "|---|---|---:|---:|---|---|"]
+    return head + _by_model(rows, "val", cells)
+
+
+def _by_model(rows: list[tuple[Any, Any]], kind: str, cells: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
+    """A line per row and model, `cells` between what was changed and the command."""
+    return [
+        f"| {' | '.join([row['what'], model, *cells(found[kind][model])])} | `{found['command']}` |"
+        for row, found in rows
+        for model in (*NETWORKS, ENSEMBLE)
     ]
-    for row, found in rows:
-        for model in ("unet", "unetpp", "ensemble"):
-            entry = found["val"][model]
-            steps = ", ".join(f"{key} {value}" for key, value in entry["chosen"].items())
-            lines.append(
-                f"| {row['what']} | {model} | {entry['dice_plain']:.3f} | {entry['dice_chosen']:.3f} | {steps} | "
-                f"`{found['command']}` |"
-            )
-    return lines
 
 
 _LAYOUTS = {"train": _trained, "evaluate": _tested, "postprocess": _postprocessed}

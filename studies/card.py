@@ -49,7 +49,8 @@ Whole-volume Dice, all slices of a patient included.
 {figures}
 
 - cross-validated: five folds by patient with this recipe, each patient predicted by networks that never saw it: what
-  to expect of the shipped files on new patients of the same kind (these were trained on a quarter more patients).
+  to expect of the shipped files on new patients of the same kind (these were trained on a quarter more patients);
+  a dash where it has not been run.
 - test: the pipeline's own split, {test_n} patients untouched by any choice, networks trained on the others.
 - fitted: the shipped files themselves on the patients they were trained on. `python -m studies.release verify`
   computes this again and stops where it differs.
@@ -62,8 +63,9 @@ Whole-volume Dice, all slices of a patient included.
 
 ## How they fail
 Seen on validation patients (docs/failures.md): tumour that is hardly brighter than cortex, above all where FLAIR is
-the only sequence (missed in part); the outermost slices of a tumour (missed or added: each costs little Dice and much
-Hausdorff distance); dark cysts and rims whose extent annotators drew wider; bright healthy tissue near the skull base.
+the only sequence (missed in part, or continued into healthy tissue); the outermost slices of a tumour (missed or
+added: each costs little Dice and much Hausdorff distance); dark cysts and rims whose extent annotators drew wider;
+bright tissue beside the tumour.
 """
 
 

@@ -19,6 +19,7 @@ import yaml
 from brainseg.errors import DataError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
+from studies.command import run as run_app
 
 TABLE, SUMMARY = Path("metrics/crossval.csv"), Path("metrics/crossval.json")
 PREFIX = "crossval-"
@@ -45,7 +46,7 @@ def gather() -> None:
     if known.size:
         parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
-        raise SystemExit("no fold is done; queue them first.")
+        raise DataError("no fold is done; queue them first.")
     table = pd.concat([parts[fold] for fold in sorted(parts)], ignore_index=True)
     seed = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["seed"]
     write_json(SUMMARY, summarise(table, seed))
@@ -115,4 +116,4 @@ def _fold(name: str, fold: int) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    app()
+    run_app(app)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,12 @@ from brainseg.data.slices import Bool
 from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
-from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.dataset import split_slices
-from brainseg.model.networks import NETWORKS
-from brainseg.model.store import load_model
+from brainseg.model.shipped import load_shipped
 from brainseg.progress import progress
+from studies.release import steps_of
 
 EDGE_PX = 2
 
@@ -32,9 +31,9 @@ def main(
     out: Path = Path("docs/failures.csv"),
 ) -> None:
     """Write a row per validation patient, of the ensemble with its post-processing."""
-    loaded = {str(name): load_model(models / f"{name}.safetensors") for name in NETWORKS}
-    choice = json.loads((models / f"{ENSEMBLE}.json").read_text(encoding="utf-8"))["postprocess"]
-    steps = Choice(**{key: choice[key] for key in Choice.model_fields})
+    loaded, ensemble = load_shipped(models)  # the pipeline's own models, in the same layout
+    choice = ensemble["postprocess"]
+    steps = steps_of(choice)
     rows = []
     for patient, numbers in progress(list(split_slices(read_split(split), "val").items()), "validation"):
         whole = slices.load(data / f"{patient}.npz")

@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 
 from brainseg.data import slices
 from brainseg.data.index import read_index
-from brainseg.errors import DataError, UserError
+from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import write_csv, write_json
+from brainseg.files import atomic_path, write_csv, write_json
 from brainseg.inference.postprocess import Choice, apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.networks import NETWORKS
@@ -29,6 +29,7 @@ from brainseg.model.shipped import FOLDER, halve, load_shipped
 from brainseg.model.store import load_info, save_model
 from brainseg.progress import progress
 from studies.card import model_card
+from studies.command import run
 
 WORK = Path("release")
 TOLERANCE = 1e-4
@@ -78,7 +79,8 @@ def write(
         save_model(path, load_file(path), info)
     plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
     write_json(weights / "ensemble.json", plain)
-    (weights / "MODEL_CARD.md").write_text(model_card(weights, metrics), encoding="utf-8")
+    with atomic_path(weights / "MODEL_CARD.md") as temporary:
+        temporary.write_text(model_card(weights, metrics), encoding="utf-8")
 
 
 def _claims(name: str, fitted: dict[str, Any], crossval: dict[str, Any]) -> dict[str, Any]:
@@ -116,8 +118,7 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
     for patient in progress(models[NETWORKS[0]][1].training["patients"], "patients"):
         whole = slices.load(data / f"{patient}.npz")
         for name, volume in probabilities(models, whole, tta=ensemble["postprocess"]["tta"]).items():
-            choice = Choice(**{key: choices[name][key] for key in Choice.model_fields})
-            scores[name].append(overlap(whole.masks, apply(volume, choice)).dice)
+            scores[name].append(overlap(whole.masks, apply(volume, steps_of(choices[name]))).dice)
     return {
         name: {
             "dice_mean": round(float(np.mean(dice)), 6),  # as files.write_json does: header and JSON say the same
@@ -128,6 +129,11 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
     }
 
 
+def steps_of(postprocess: dict[str, Any]) -> Choice:
+    """The steps alone, of what a model's JSON says of its post-processing (flips and trail beside them)."""
+    return Choice(**{key: postprocess[key] for key in Choice.model_fields})
+
+
 def _json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -135,14 +141,5 @@ def _json(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} does not exist; make it first.") from None
 
 
-def main() -> None:
-    """Run a command; a user's mistake is one sentence."""
-    try:
-        app(standalone_mode=True)
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

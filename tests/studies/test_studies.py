@@ -61,6 +61,24 @@ def test_chance_and_changes_on_the_page():
     assert "| something else | 0.700 | 0.700 | -0.010 | -0.010 | 1 of 2 | 9 | 1.5 | `dvc exp run` |" in text
 
 
+def test_rows_of_other_stages_have_a_line_per_model():
+    scored = {"slice": {"dice": 0.8, "n": 20}, "volume": {"dice_mean": 0.9, "n": 3}}
+    chosen = {"dice_plain": 0.85, "dice_chosen": 0.86, "chosen": {"threshold": 0.6, "fill_holes": False}}
+    found = {
+        "base": {"val_dice_by_patient": {"A": 0.5}},
+        "leak": {"command": "dvc a", "test": dict.fromkeys(("unet", "unetpp", "ensemble"), scored)},
+        "post": {"command": "dvc b", "val": dict.fromkeys(("unet", "unetpp", "ensemble"), chosen)},
+    }
+    groups = [
+        {"name": "Leak", "target": "evaluate", "rows": [{"name": "leak", "what": "by slice"}]},
+        {"name": "Post", "target": "postprocess", "rows": [{"name": "post", "what": "as it is"}]},
+    ]
+    lines = page({"budget": {}, "groups": groups}, found).splitlines()
+    for name in ("unet", "unetpp", "ensemble"):
+        assert f"| by slice | {name} | 0.800 (n 20) | 0.900 (n 3) | `dvc a` |" in lines
+        assert f"| as it is | {name} | 0.850 | 0.860 | threshold 0.6, fill_holes False | `dvc b` |" in lines
+
+
 def folds() -> pd.DataFrame:
     dice = {"A": 0.9, "B": 0.7, "C": 0.8}
     rows = [
