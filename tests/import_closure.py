@@ -12,18 +12,18 @@ ROOMS = ("brainseg", "stages")
 def closure(module: str) -> set[str]:
     """Paths, relative to the root, of `module` and all it imports, also inside functions.
 
-    Package files (`__init__.py`) are left out: they hold a docstring and the version, and a new version
-    number is no reason to train again.
+    Package files (`__init__.py`) are left out: they hold a docstring, the version and what the package fetches
+    when asked for `brainseg.segment`, which no stage does; a new version number is no reason to train again.
     """
     todo, seen = [module], set()
     while todo:
         name = todo.pop()
         path = _file(name)
-        if path is None or path in seen:
+        if path is None or path in seen or path.name == "__init__.py":
             continue
         seen.add(path)
         todo += _imports(path)
-    return {path.relative_to(ROOT).as_posix() for path in seen if path.name != "__init__.py"}
+    return {path.relative_to(ROOT).as_posix() for path in seen}
 
 
 def _file(name: str) -> Path | None:

@@ -20,8 +20,14 @@ from tests.pipeline import ROOT, STAGES, command, dvc_yaml, outputs, shipped_par
 
 DVC = dvc_yaml()
 PARAMS = shipped_params()
-BASE = ("errors", "files", "params", "progress")
-ROOMS = (BASE, "data", "preprocess", "evaluation", "model", "inference")
+BASE = ("errors", "files", "params", "progress", "terminal")
+ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "cli")
+LATE = [
+    "from __future__ import annotations",
+    "from typing import TYPE_CHECKING, Any",
+    "if TYPE_CHECKING:",
+    "def __getattr__(name: str) -> Any:",
+]
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 
 
@@ -89,13 +95,17 @@ def test_no_import_escapes_the_closure():
         assert not re.search(r"__import__|import_module|spec_from_file|runpy", text), path
 
 
-def test_package_files_hold_a_docstring_and_the_version_alone():
+def test_package_files_hold_a_docstring_alone_and_the_first_the_version_and_what_it_fetches_late():
     for path in (path for path in sources("brainseg", "stages") if path.name == "__init__.py"):
         docstring, *rest = ast.parse(path.read_text(encoding="utf-8")).body
         assert isinstance(docstring, ast.Expr), path
+        if path.parent == ROOT / "brainseg":
+            late = [node for node in rest if not isinstance(node, ast.Assign)]
+            assert [ast.unparse(node).split("\n")[0] for node in late] == LATE
+            rest = [node for node in rest if node not in late]
         targets = [node.targets[0].id for node in rest if isinstance(node, ast.Assign)]
         assert len(targets) == len(rest), path
-        assert targets == (["__version__"] if path.parent == ROOT / "brainseg" else []), path
+        assert targets == (["__version__", "__all__"] if path.parent == ROOT / "brainseg" else []), path
 
 
 def test_every_file_of_the_package_is_in_a_room():

@@ -1,0 +1,150 @@
+"""The command line for people with scans: `brainseg predict`. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from brainseg import __version__
+
+if TYPE_CHECKING:
+    from brainseg.inference.cohort import Outcome, Settings
+
+app = typer.Typer(
+    help="Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class ModelName(StrEnum):
+    """What to predict with."""
+
+    unet = "unet"
+    unetpp = "unetpp"
+    ensemble = "ensemble"
+
+
+class DeviceName(StrEnum):
+    """Where to run."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class RuntimeName(StrEnum):
+    """What runs the networks."""
+
+    auto = "auto"
+    torch = "torch"
+    openvino = "openvino"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"brainseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def brainseg(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device."""
+
+
+@app.command()
+def predict(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Folder of TIF slices (or of such folders), NIfTI file, or folder of DICOM series.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.", show_default=False)] = ...,  # type: ignore[assignment]
+    flair: Annotated[Path | None, typer.Option(help="FLAIR: NIfTI file or DICOM folder.")] = None,
+    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside one FLAIR.")] = None,
+    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside one FLAIR.")] = None,
+    model: Annotated[ModelName, typer.Option(help="One network, or the average of both.")] = ModelName.ensemble,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of models or one .safetensors; the shipped ones if left out.")
+    ] = None,
+    device: Annotated[DeviceName, typer.Option(help="Where the networks run.")] = DeviceName.auto,
+    runtime: Annotated[
+        RuntimeName, typer.Option(help="auto: OpenVINO on the CPU where it is installed, torch elsewhere.")
+    ] = RuntimeName.auto,
+    tta: Annotated[
+        bool | None,
+        typer.Option("--tta/--no-tta", help="Average over left-right flips (default: as the model was tuned)."),
+    ] = None,
+    stripped: Annotated[
+        bool | None,
+        typer.Option("--stripped/--raw", help="The brain was extracted before, or not (default: look)."),
+    ] = None,
+    probability: Annotated[bool, typer.Option("--probability", help="Write probability maps, too.")] = False,
+    overlay: Annotated[bool, typer.Option(help="Write a picture of each case.")] = True,
+    score: Annotated[bool, typer.Option("--score", help="Compare with the _mask.tif beside TIF slices.")] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the cores.")] = 1,
+    redo: Annotated[bool, typer.Option("--redo", help="Also cases that are done already.")] = False,
+) -> None:
+    """Segment scans: masks in each scan's own geometry, and <case>.json with the tumour's size.
+
+    Exit status 2 if any case failed; the others are written all the same, and a rerun skips them.
+    """
+    from brainseg.terminal import sentence
+
+    named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
+    try:
+        from brainseg.inference.cohort import Settings
+
+        settings = Settings(
+            out, model.value, weights, device.value, runtime.value, tta, stripped, probability, overlay, score, redo
+        )
+        failed = _predict(inputs or [], named, settings, workers)
+    except Exception as error:
+        if (said := sentence(error)) is None:
+            raise
+        typer.echo(f"error: {said}", err=True)
+        raise typer.Exit(2) from None
+    raise typer.Exit(2 if failed else 0)
+
+
+def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:
+    """Run all cases under a progress bar and sum up; whether any failed."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from brainseg.inference.cohort import predict_cases
+    from brainseg.inference.summary import line, write_summary
+    from brainseg.scans.cases import find_cases
+
+    cases = find_cases(inputs, named)
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
+        transient=True, disable=not console.is_terminal,
+    )  # fmt: skip
+    outcomes: list[Outcome] = []
+    with bar:
+        task = bar.add_task("segmenting", total=len(cases))
+        for outcome in predict_cases(cases, settings, workers):
+            outcomes.append(outcome)
+            bar.advance(task)
+            typer.echo(line(outcome), err=outcome.status == "failed")
+    if len(cases) > 1:
+        typer.echo(write_summary(settings.out / "summary.csv", outcomes, settings.out))
+    return any(outcome.status == "failed" for outcome in outcomes)
+
+
+if __name__ == "__main__":
+    app()

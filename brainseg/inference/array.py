@@ -1,0 +1,85 @@
+"""`brainseg.segment`: the same as `brainseg predict`, for arrays."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brainseg.errors import DataError
+from brainseg.inference.models import Device, Model, Runtime, load_models
+from brainseg.inference.segmentation import Segmentation, Segmenter
+from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
+
+
+@dataclass(frozen=True)
+class ArrayOrigin:
+    """An array has no files and no geometry."""
+
+    kind: str = "array"
+
+
+def segment(
+    volume: Image,
+    spacing: Spacing | None = None,
+    *,
+    model: Model = "ensemble",
+    weights: Path | None = None,
+    device: Device = "auto",
+    runtime: Runtime = "auto",
+    tta: bool | None = None,
+    stripped: bool | None = None,
+) -> Segmentation:
+    """Segment a volume as `brainseg predict` does. Research only: not a medical device.
+
+    Models are loaded at the first call and kept for the next ones.
+
+    Args:
+        volume: real numbers [n, height, width] of FLAIR, or [n, height, width, 3] of pre-contrast, FLAIR and
+            post-contrast: axial slices from the feet upwards, anterior at the top, the patient's right on the left.
+        spacing: millimetres between slices, rows and columns; None assumes a field of view of 240 mm.
+        model: one network, or the average of both.
+        weights: a folder of models or one .safetensors file; None for the shipped ones.
+        device: `auto` takes CUDA where there is some.
+        runtime: `auto` takes OpenVINO on the CPU where it is installed.
+        tta: average over flips; None does as the model was tuned.
+        stripped: brain extraction was done before; None to find out.
+
+    Returns:
+        Mask and probability on the volume's own grid, sizes and warnings.
+
+    Raises:
+        DataError: the volume is no picture of a head, the spacing is not three positive numbers, or models are
+            missing.
+
+    Example:
+        >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP
+        >>> result.mask.shape == flair.shape, result.volume_ml  # doctest: +SKIP
+    """
+    volume = np.asarray(volume)
+    if volume.ndim not in (3, 4) or (volume.ndim == 4 and volume.shape[3] != 3):
+        raise DataError(f"the volume is {volume.shape}, expected [n, height, width] or [n, height, width, 3].")
+    if spacing is not None and (len(spacing) != 3 or not all(np.isfinite(mm) and mm > 0 for mm in spacing)):
+        raise DataError(f"the spacing is {spacing}, expected millimetres between slices, rows and columns.")
+    channels = {name: volume[..., i] for i, name in enumerate(SEQUENCES)} if volume.ndim == 4 else {"flair": volume}
+    for name, values in channels.items():
+        check_values(values, f"the volume's {name}")
+    given = tuple(channels)
+    scan = Scan(
+        name="volume",
+        images=volume if volume.ndim == 4 else fill_sequences(channels),
+        spacing=None if spacing is None else (float(spacing[0]), float(spacing[1]), float(spacing[2])),
+        slices=np.arange(len(volume)),
+        given=given,
+        sources=(),
+        warnings=tuple(missing_warning(given)),
+        origin=ArrayOrigin(),
+    )
+    return _segmenter(model, weights, device, runtime, tta)(scan, stripped=stripped)
+
+
+@functools.lru_cache(maxsize=2)
+def _segmenter(model: Model, weights: Path | None, device: Device, runtime: Runtime, tta: bool | None) -> Segmenter:
+    return Segmenter(load_models(weights, model, device=device, runtime=runtime), tta=tta)

@@ -1,0 +1,99 @@
+"""Brain extraction of a person's own scan: is it a head, and has it been done already?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainseg.data.slices import U8, Bool
+from brainseg.errors import DataError
+from brainseg.preprocess.skull_strip import Brain, SkullStripParams, Stripper, find_brain
+from brainseg.preprocess.volumes import fill_holes, largest_component
+from brainseg.scans.canvas import PIXEL_MM, Canvas
+from brainseg.scans.scan import Spacing
+
+SMALLEST_ML, LARGEST_ML = 300.0, 2300.0
+"""Plausible brain within a scan, also one that covers half of the head; adults have 1000 to 1700 ml."""
+STRIPPED_EXCESS = 1.3
+"""Scans whose non-zero voxels are at most this many times the brain found are stripped; whole heads have 2 or more."""
+NO_HEAD = 0.25
+"""Less than this share of the smallest plausible brain is not a bad mask but another part of the body."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The brain on the canvas, whether the scan came stripped, and sentences for the user."""
+
+    brain: Brain
+    stripped: bool
+    warnings: tuple[str, ...]
+
+
+def find_scan_brain(
+    flair: U8,
+    canvas: Canvas,
+    spacing: Spacing | None,
+    params: SkullStripParams,
+    stripper: Stripper | None,
+    stripped: bool | None,
+) -> Found:
+    """Find the brain as training did, with the gate in millilitres where the scan says its voxel size.
+
+    Args:
+        flair: uint8 [n, side, side].
+        canvas: of the scan.
+        spacing: of the scan.
+        params: of the model.
+        stripper: what `make_stripper(params)` built.
+        stripped: brain extraction was done before: True, False, or None to see for oneself.
+
+    Raises:
+        DataError: no brain is found, or a scan said to be stripped has no background.
+    """
+    if stripped or params.method == "none" or stripper is None:
+        return Found(_as_it_came(flair, canvas, stripped), bool(stripped), ())
+    gated = _gate(params, flair, spacing)
+    mask = stripper.brain_mask(flair)
+    if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
+        raise DataError(
+            f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "
+            "expected a head, upright; if its brain was extracted before, say --stripped."
+        )
+    if stripped is None and _is_stripped(flair, mask):
+        note = "brain extraction was done before (all around the brain is black): the brain is used as it came"
+        return Found(_as_it_came(flair, canvas, True), True, (note,))
+    brain = find_brain(flair, gated, _Known(mask))
+    return Found(brain, False, tuple(f"brain extraction is unsure: {text}" for text in brain.warnings))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A mask that is there already, as a method."""
+
+    mask: Bool
+
+    def brain_mask(self, flair: U8) -> Bool:
+        return self.mask
+
+
+def _gate(params: SkullStripParams, flair: U8, spacing: Spacing | None) -> SkullStripParams:
+    """Fractions of this volume that are plausible: training's for slices like its own, else from millilitres."""
+    if spacing is None:
+        return params
+    total = flair.size * spacing[0] * PIXEL_MM**2 / 1000
+    low, high = min(SMALLEST_ML / total, 0.9), min(LARGEST_ML / total, 1.0)
+    return params.model_copy(update={"min_fraction": low, "max_fraction": high})
+
+
+def _is_stripped(flair: U8, mask: Bool) -> bool:
+    return bool(np.count_nonzero(flair) <= STRIPPED_EXCESS * np.count_nonzero(mask))
+
+
+def _as_it_came(flair: U8, canvas: Canvas, stripped: bool | None) -> Brain:
+    if not stripped:
+        return Brain(np.ones(flair.shape, bool), "none", 1.0, ())
+    mask = fill_holes(largest_component(flair > 0))
+    if mask[canvas.window].mean() > 0.95:
+        raise DataError("the scan is said to be stripped, but has no black background; leave --stripped out.")
+    return Brain(mask, "none", float(mask.mean()), ())

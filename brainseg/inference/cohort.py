@@ -1,0 +1,165 @@
+"""Many cases: worker processes, one bad scan does not stop the others, and what is done is not done again."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from brainseg.errors import DataError
+from brainseg.inference.models import Device, Model, Runtime, load_models
+from brainseg.inference.results import (
+    fingerprint,
+    is_done,
+    made_by,
+    report,
+    write_masks,
+    write_overlay,
+    write_report,
+)
+from brainseg.inference.segmentation import Segmenter
+from brainseg.scans.cases import Case
+from brainseg.terminal import sentence
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be done with every case.
+
+    Attributes:
+        out: folder to write into.
+        model, weights, device, runtime: see `load_models`.
+        tta: average over flips; None does as the model's file says.
+        stripped: brain extraction was done before; None to find out.
+        probability: write the probability map, too.
+        overlay: write a picture, too.
+        score: compare with the masks beside TIF slices.
+        redo: also what is done already.
+    """
+
+    out: Path
+    model: Model = "ensemble"
+    weights: Path | None = None
+    device: Device = "auto"
+    runtime: Runtime = "auto"
+    tta: bool | None = None
+    stripped: bool | None = None
+    probability: bool = False
+    overlay: bool = True
+    score: bool = False
+    redo: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one case ended: `done`, `skipped` (done before) or `failed`; its JSON, or one sentence."""
+
+    case: str
+    status: str
+    report: dict[str, Any] | None = None
+    error: str | None = None
+
+
+class Worker:
+    """Models loaded once, one case after another."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        models = load_models(settings.weights, settings.model, device=settings.device, runtime=settings.runtime)
+        self.segmenter = Segmenter(models, tta=settings.tta)
+
+    def run(self, case: Case) -> Outcome:
+        """Segment one case and write its files; what goes wrong with it is the outcome, not an exception."""
+        try:
+            return self._run(case)
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:
+            if (said := sentence(error)) is not None:
+                return Outcome(case.name, "failed", error=said)
+            log = self.settings.out / f"{case.name}_error.txt"
+            log.write_text(traceback.format_exc(), encoding="utf-8")
+            kind = type(error).__name__
+            return Outcome(case.name, "failed", error=f"a defect of brainseg ({kind}: {error}); please report {log}.")
+
+    def _run(self, case: Case) -> Outcome:
+        settings, segmenter = self.settings, self.segmenter
+        path = settings.out / f"{case.name}.json"
+        same = made_by(segmenter.models, segmenter.tta) | {
+            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
+        }
+        wanted = fingerprint(case, same)
+        if not settings.redo and is_done(path, wanted):
+            return Outcome(case.name, "skipped")
+        scan = case.read(truth=settings.score)
+        result = segmenter(scan, stripped=settings.stripped)
+        path.unlink(missing_ok=True)  # an older result's: it says that the files beside it are whole
+        write_masks(settings.out, scan, result, segmenter.models, probability=settings.probability)
+        if settings.overlay:
+            write_overlay(settings.out / f"{case.name}_overlay.png", scan, result)
+        content = report(case, scan, result, segmenter.models, segmenter.tta) | {"fingerprint": wanted}
+        write_report(path, content)
+        return Outcome(case.name, "done", report=content)
+
+
+def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -> Iterator[Outcome]:
+    """Segment all cases, yielding each outcome as it comes.
+
+    Args:
+        cases: with names of their own.
+        settings: of all of them.
+        workers: processes; each loads the models and takes its share of the cores.
+
+    Raises:
+        DataError: models cannot be loaded, or the output would overwrite the input.
+    """
+    _require_elsewhere(cases, settings.out)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    workers = min(workers, len(cases))
+    if workers <= 1:
+        worker = Worker(settings)
+        for case in cases:
+            yield worker.run(case)
+        return
+    load_models(settings.weights, settings.model, device=settings.device, runtime=settings.runtime)  # fail here, once
+    share = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (settings, share))
+    with pool:
+        running = {pool.submit(_work, case): case for case in cases}
+        for future in as_completed(running):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                sentence = "its worker process was killed, probably for memory; use fewer --workers."
+                yield Outcome(running[future].name, "failed", error=sentence)
+
+
+_worker: list[Worker] = []
+
+
+def _start(settings: Settings, threads: int) -> None:
+    """First thing in a worker process."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+    _worker.append(Worker(settings))
+
+
+def _work(case: Case) -> Outcome:
+    return _worker[0].run(case)
+
+
+def _require_elsewhere(cases: Sequence[Case], out: Path) -> None:
+    target = out.resolve()
+    for case in cases:
+        for path in case.paths.values():
+            source = path.resolve()
+            if source in (target, target / case.name) or (source.is_dir() and target.is_relative_to(source)):
+                raise DataError(f"--out {out} would write into the input {path}; choose another folder.")

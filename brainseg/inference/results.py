@@ -1,0 +1,170 @@
+"""What a prediction leaves on disk: masks in the scan's geometry, one JSON, a picture; each by rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+
+import brainseg
+from brainseg.data.raw import MASK_SUFFIX
+from brainseg.data.slices import FLAIR, Bool
+from brainseg.errors import DataError
+from brainseg.evaluation.overlap import overlap
+from brainseg.files import atomic_folder, atomic_path, write_json
+from brainseg.inference.models import LoadedModels
+from brainseg.inference.segmentation import Float, Segmentation
+from brainseg.scans.cases import Case
+from brainseg.scans.dicom import DicomOrigin, write_seg
+from brainseg.scans.nifti import NiftiOrigin, write_nifti
+from brainseg.scans.scan import Scan
+from brainseg.scans.tif import TifOrigin
+
+PANELS = 6
+PANEL_PX = 320
+OUTLINE = (233, 180, 86)  # sky blue of Okabe and Ito 2008, which all readers tell from grey; BGR
+
+
+def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModels, *, probability: bool) -> list[Path]:
+    """Write the mask, and the probability map if asked for, as files like the scan's own.
+
+    TIF: `<out>/<case>/<slice>_mask.tif`, uint8 0 and 255. NIfTI: `<out>/<case>_mask.nii.gz`, uint8 0 and 1. DICOM:
+    the same NIfTI, and `<out>/<case>_seg.dcm` if there is tumour (a DICOM SEG cannot be empty).
+    """
+    match scan.origin:
+        case TifOrigin() as tif:
+            with atomic_folder(out / scan.name) as folder:
+                _write_slices(folder, tif.stems, result, probability)
+            return [out / scan.name]
+        case NiftiOrigin() as origin:
+            written = [out / f"{scan.name}_mask.nii.gz"]
+            write_nifti(written[0], result.mask, origin)
+            if probability:
+                written.append(out / f"{scan.name}_probability.nii.gz")
+                write_nifti(written[-1], result.probability, origin)
+            if isinstance(origin, DicomOrigin) and result.mask.any():
+                written.append(out / f"{scan.name}_seg.dcm")
+                write_seg(written[-1], result.mask, origin, models.name, brainseg.__version__)
+            return written
+    raise TypeError(f"no way to write masks of a scan from {scan.origin.kind}")
+
+
+def _write_slices(folder: Path, stems: tuple[str, ...], result: Segmentation, probability: bool) -> None:
+    for stem, mask, soft in zip(stems, result.mask, result.probability, strict=True):
+        tifffile.imwrite(folder / f"{stem}{MASK_SUFFIX}.tif", mask.astype(np.uint8) * 255, photometric="minisblack")
+        if probability:
+            tifffile.imwrite(folder / f"{stem}_probability.tif", soft, photometric="minisblack")
+
+
+def report(case: Case, scan: Scan, result: Segmentation, models: LoadedModels, tta: bool) -> dict[str, Any]:
+    """All that is worth knowing of one result, ready for JSON."""
+    voxels = int(result.mask.sum())
+    brain = int(result.brain.sum())
+    unit = 1.0 if scan.spacing is None else float(np.prod(scan.spacing)) / 1000
+    content: dict[str, Any] = {
+        "case": scan.name,
+        "kind": case.kind,
+        "input": {key: str(path) for key, path in case.paths.items()},
+        "shape": list(scan.images.shape[:3]),
+        "spacing_mm": None if scan.spacing is None else list(scan.spacing),
+        "sequences": list(scan.given),
+        "tumour": {
+            "voxels": voxels,
+            "volume_ml": result.volume_ml,
+            "slices": scan.slices[result.mask.any((1, 2))].tolist(),
+            "largest_diameter_mm": result.largest_diameter_mm,
+            "largest_diameter_px": result.largest_diameter_px,
+            "fraction_of_brain": voxels / brain if brain else 0.0,
+        },
+        "brain": {
+            "fraction_of_volume": float(result.brain.mean()),
+            "volume_ml": None if scan.spacing is None else brain * unit,
+            "extracted_before": result.stripped,
+        },
+        "warnings": list(result.warnings),
+        "made_by": made_by(models, tta),
+    }
+    if scan.truth is not None:
+        score = overlap(scan.truth, result.mask)
+        content["score"] = {"dice": score.dice, "iou": score.iou, "truth_voxels": int(scan.truth.sum())}
+    return content
+
+
+def made_by(models: LoadedModels, tta: bool) -> dict[str, Any]:
+    """Model and version, so that a result can be traced."""
+    return {
+        "brainseg": brainseg.__version__,
+        "model": models.name,
+        "weights_sha256": models.digests,
+        "postprocess": models.choice.model_dump(),
+        "tta": tta,
+        "runtime": models.runtime,
+        "device": models.device,
+    }
+
+
+def fingerprint(case: Case, settings: dict[str, Any]) -> str:
+    """Of the input's files (name, size, time of change) and of what is to be done with them."""
+    entries = []
+    for key, path in sorted(case.paths.items()):
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+        entries += [(key, name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(json.dumps([entries, settings], sort_keys=True).encode()).hexdigest()
+
+
+def is_done(path: Path, wanted: str) -> bool:
+    """Whether an earlier run wrote this JSON, which it does last, of the same input with the same settings."""
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == wanted)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def write_report(path: Path, content: dict[str, Any]) -> None:
+    """Write the JSON, last of all files."""
+    write_json(path, content)
+
+
+def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
+    """A PNG of up to six slices: FLAIR, with the tumour's outline, square pixels."""
+    flair = scan.images[..., FLAIR]
+    white = float(np.percentile(flair[result.brain] if result.brain.any() else flair, 99.5)) or 1.0
+    row_mm, column_mm = scan.spacing[1:] if scan.spacing else (1.0, 1.0)
+    tiles = [
+        _tile(flair[i].astype(np.float32) / white, result.mask[i], row_mm / column_mm, int(scan.slices[i]))
+        for i in _worth_seeing(result.mask, result.brain)
+    ]
+    ok, png = cv2.imencode(".png", np.concatenate(tiles, axis=1))
+    if not ok:
+        raise DataError(f"{path} cannot be drawn from slices of {flair.shape[1]} x {flair.shape[2]} pixels.")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(png.tobytes())
+
+
+def _worth_seeing(mask: Bool, brain: Bool) -> list[int]:
+    area = mask if mask.any() else brain
+    drawn = np.flatnonzero(area.any((1, 2)))
+    if not len(drawn):
+        drawn = np.arange(len(mask))
+    return sorted({int(i) for i in drawn[np.linspace(0, len(drawn) - 1, PANELS).round().astype(int)]})
+
+
+def _tile(grey: Float, mask: Bool, aspect: float, number: int) -> np.ndarray:
+    height, width = grey.shape
+    scale = PANEL_PX / max(height * aspect, width)
+    size = (max(1, round(width * scale)), max(1, round(height * aspect * scale)))
+    picture = cv2.resize((grey.clip(0, 1) * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+    canvas = np.zeros((PANEL_PX, PANEL_PX, 3), np.uint8)
+    top, left = (PANEL_PX - size[1]) // 2, (PANEL_PX - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = picture[..., None]
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    outlines, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, outlines, -1, OUTLINE, 1, offset=(left, top))
+    cv2.putText(canvas, f"slice {number}", (6, PANEL_PX - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1)
+    return canvas

@@ -1,0 +1,133 @@
+"""Segment one scan: the way in is the way training went, and the mask comes back on the scan's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial.distance import pdist
+
+from brainseg.data.slices import FLAIR, Bool, SliceSet
+from brainseg.inference.brain import find_scan_brain
+from brainseg.inference.models import LoadedModels
+from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.predictor import probabilities
+from brainseg.preprocess.clahe import apply_clahe
+from brainseg.preprocess.skull_strip import make_stripper
+from brainseg.scans.canvas import canvas_for, from_canvas, to_canvas
+from brainseg.scans.scan import Scan, Spacing
+
+Float = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A scan's tumour, on the scan's own grid.
+
+    Attributes:
+        mask: bool [n, height, width], True where tumour.
+        probability: float32 [n, height, width] in 0..1, before post-processing.
+        brain: bool [n, height, width], where the networks looked.
+        stripped: the scan's brain had been extracted before.
+        spacing: millimetres between slices, rows and columns; None where unknown.
+        warnings: one sentence each.
+    """
+
+    mask: Bool
+    probability: Float
+    brain: Bool
+    stripped: bool
+    spacing: Spacing | None
+    warnings: tuple[str, ...]
+
+    @property
+    def volume_ml(self) -> float | None:
+        """Of the tumour; None where the spacing is unknown."""
+        return None if self.spacing is None else float(self.mask.sum() * np.prod(self.spacing) / 1000)
+
+    @property
+    def largest_diameter_mm(self) -> float | None:
+        """The longest line within one axial slice between two points of the tumour; None without spacing."""
+        return None if self.spacing is None else largest_diameter(self.mask, self.spacing[1:])
+
+    @property
+    def largest_diameter_px(self) -> float:
+        """The same in pixels."""
+        return largest_diameter(self.mask, (1.0, 1.0))
+
+
+class Segmenter:
+    """Models and brain extraction, loaded once for many scans.
+
+    Args:
+        models: what `load_models` gave.
+        tta: average over left-right flips; None does as the model's file says.
+    """
+
+    def __init__(self, models: LoadedModels, *, tta: bool | None = None):
+        self.models = models
+        self.tta = models.tta if tta is None else tta
+        self._info = next(info for _, info in models.networks.values())
+        self._stripper = make_stripper(self._info.skull_strip)
+
+    def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
+        """Segment `scan`.
+
+        Args:
+            scan: see `Scan`.
+            stripped: brain extraction was done before; None to find out.
+
+        Raises:
+            DataError: no brain is found.
+        """
+        height, width = scan.images.shape[1:3]
+        canvas = canvas_for(height, width, scan.spacing)
+        images = to_canvas(scan.images, canvas)
+        flair = np.ascontiguousarray(images[..., FLAIR])
+        found = find_scan_brain(flair, canvas, scan.spacing, self._info.skull_strip, self._stripper, stripped)
+        brain = found.brain.mask
+        whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
+        whole = apply_clahe(whole, self._info.clahe)
+        volume = probabilities(self.models.networks, whole, tta=self.tta)[self.models.name]
+        mask = apply(volume, self.models.choice)
+        warnings = [*scan.warnings, *found.warnings]
+        if len(scan.slices) == 1:
+            warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
+        if not mask.any():
+            warnings.append("no tumour was found")
+        return Segmentation(
+            mask=from_canvas(_agreeing(volume, mask, self.models.choice), canvas)
+            >= np.float32(self.models.choice.threshold),
+            probability=from_canvas(volume, canvas),
+            brain=from_canvas(brain.astype(np.float32), canvas) >= 0.5,
+            stripped=found.stripped,
+            spacing=scan.spacing,
+            warnings=tuple(warnings),
+        )
+
+
+def _agreeing(volume: Float, mask: Bool, choice: Choice) -> Float:
+    """Probabilities whose threshold gives `mask`: resampled, they give smooth edges where a mask would give steps."""
+    threshold = np.float32(choice.threshold)
+    return np.where(mask, np.maximum(volume, threshold), np.where(volume < threshold, volume, 0))
+
+
+def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:
+    """The longest line within one slice between two corners of marked pixels, in the unit of `spacing`.
+
+    This is the first of the two diameters of RANO (Wen et al., J. Clin. Oncol. 28:1963, 2010), whatever lies
+    between its ends.
+
+    Args:
+        mask: bool [n, height, width].
+        spacing: of rows and columns.
+    """
+    longest = 0.0
+    for plane in mask[mask.any((1, 2))]:
+        rows, columns = np.nonzero(plane)
+        corners = np.concatenate([np.stack([rows + r, columns + c], 1) for r in (0, 1) for c in (0, 1)])
+        hull = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
+        longest = max(longest, float(pdist(hull).max()))
+    return longest

@@ -1,0 +1,88 @@
+"""One line a case on the terminal, and one table of a cohort."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brainseg.files import write_csv
+from brainseg.inference.cohort import Outcome
+
+COLUMNS = ("case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "warnings", "error")
+
+
+def line(outcome: Outcome) -> str:
+    """What the terminal says of one case, warnings included."""
+    if outcome.status == "failed":
+        return f"error: {outcome.case}: {outcome.error}"
+    if outcome.report is None:
+        return f"{outcome.case}: done before (--redo does it again)"
+    return "\n".join([f"{outcome.case}: {_size(outcome.report)}", *_warnings(outcome)])
+
+
+def _size(report: dict[str, Any]) -> str:
+    tumour = report["tumour"]
+    if not tumour["voxels"]:
+        text = "no tumour"
+    elif tumour["volume_ml"] is None:
+        text = f"tumour of {tumour['voxels']} voxels in {len(tumour['slices'])} slices"
+    else:
+        text = (
+            f"tumour of {tumour['volume_ml']:.1f} ml in {len(tumour['slices'])} slices, "
+            f"{tumour['largest_diameter_mm']:.0f} mm across"
+        )
+    return text + (f", Dice {report['score']['dice']:.4f}" if "score" in report else "")
+
+
+def _warnings(outcome: Outcome) -> list[str]:
+    return [f"  warning: {text}" for text in (outcome.report or {})["warnings"]]
+
+
+def write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> str:
+    """Write a row a case, those of earlier runs included, and say how the run went.
+
+    Args:
+        path: the CSV.
+        outcomes: of this run.
+        out: folder with the JSON of cases done before.
+
+    Returns:
+        Text for the terminal; where cases were scored, with their Dice.
+    """
+    rows = [_row(outcome, out) for outcome in sorted(outcomes, key=lambda outcome: outcome.case)]
+    write_csv(path, pd.DataFrame(rows, columns=list(COLUMNS)))
+    counts = Counter(outcome.status for outcome in outcomes)
+    text = f"{len(outcomes)} cases: " + ", ".join(
+        f"{counts[status]} {said}"
+        for status, said in (("done", "segmented"), ("skipped", "done before"), ("failed", "failed"))
+        if counts[status]
+    )
+    dice = [row["dice"] for row in rows if row["dice"] is not None]
+    if dice:
+        mean, median = statistics.mean(dice), statistics.median(dice)
+        text += f"; whole-volume Dice of {len(dice)}: mean {mean:.4f}, median {median:.4f}"
+    return f"{text}; {path}"
+
+
+def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
+    report = outcome.report
+    if outcome.status == "skipped":
+        report = json.loads((out / f"{outcome.case}.json").read_text(encoding="utf-8"))
+    row: dict[str, Any] = dict.fromkeys(COLUMNS) | {"case": outcome.case, "status": outcome.status}
+    if report is None:
+        return row | {"error": outcome.error}
+    tumour = report["tumour"]
+    return row | {
+        "tumour_voxels": tumour["voxels"],
+        "tumour_ml": tumour["volume_ml"],
+        "largest_diameter_mm": tumour["largest_diameter_mm"],
+        "slices": len(tumour["slices"]),
+        "dice": report.get("score", {}).get("dice"),
+        "warnings": "; ".join(report["warnings"]),
+    }

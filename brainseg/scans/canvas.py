@@ -1,0 +1,114 @@
+"""From a scan's slices to slices like those of the training data: square, 0.94 mm a pixel, 8-bit; and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from brainseg.data.slices import U8
+from brainseg.scans.scan import Image, Spacing
+
+SIDE = 256
+PIXEL_MM = 240 / SIDE
+"""The training data's usual field of view of 240 mm on 256 pixels; where a scan has no spacing, its longer side is."""
+WHITE_PERCENTILE = 99.95
+BACKGROUND_SHARE = 0.2
+"""The corner's value, if this share of the scan has it, is no tissue."""
+Float = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A scan's slices of `height` x `width`, resampled to `rows` x `columns` in the middle of a square of `side`."""
+
+    height: int
+    width: int
+    rows: int
+    columns: int
+    side: int
+
+    @property
+    def top(self) -> int:
+        """Empty rows above the slice."""
+        return (self.side - self.rows) // 2
+
+    @property
+    def left(self) -> int:
+        """Empty columns left of the slice."""
+        return (self.side - self.columns) // 2
+
+    @property
+    def window(self) -> tuple[slice, slice, slice]:
+        """Where the slice lies, of [n, side, side]."""
+        return np.s_[:, self.top : self.top + self.rows, self.left : self.left + self.columns]
+
+
+def canvas_for(height: int, width: int, spacing: Spacing | None) -> Canvas:
+    """The canvas of slices [height, width]; slices of 256 x 256 without spacing stay as they are."""
+    row_mm, column_mm = spacing[1:] if spacing else (SIDE * PIXEL_MM / max(height, width),) * 2
+    rows, columns = (max(1, round(size * mm / PIXEL_MM)) for size, mm in ((height, row_mm), (width, column_mm)))
+    return Canvas(height, width, rows, columns, max(SIDE, rows, columns))
+
+
+def to_canvas(images: Image, canvas: Canvas) -> U8:
+    """Lay a scan's slices on the canvas, its darkest value as 0 and its brightest as 255, sequence by sequence.
+
+    8-bit images keep their values: those of the training data passed this step before they were published. Of
+    others, what lies above the 99.95th percentile is cut, since a few voxels of flow or fat may be far brighter.
+
+    Args:
+        images: any real dtype [n, height, width, 3].
+        canvas: of that height and width.
+
+    Returns:
+        uint8 [n, side, side, 3], 0 around the slices.
+    """
+    n, channels = len(images), images.shape[3]
+    out = np.zeros((n, canvas.side, canvas.side, channels), np.uint8)
+    window = out[canvas.window]
+    for c in range(channels):
+        sequence = images[..., c]
+        low, gain, background = (0.0, 1.0, None) if images.dtype == np.uint8 else _tones(sequence)
+        for plane, target in zip(sequence, window[..., c], strict=True):
+            if images.dtype == np.uint8 and plane.shape == target.shape:
+                target[...] = plane
+                continue
+            grey = (plane.astype(np.float32) - low) * gain
+            if background is not None:
+                grey[plane == background] = 0
+            target[...] = np.rint(_resample(grey, canvas.rows, canvas.columns).clip(0, 255))
+    return out
+
+
+def from_canvas(volume: Float, canvas: Canvas) -> Float:
+    """The way back: float32 [n, side, side] as float32 [n, height, width]."""
+    inside = volume[canvas.window]
+    if inside.shape[1:] == (canvas.height, canvas.width):
+        return np.ascontiguousarray(inside)
+    return np.stack([_resample(plane, canvas.height, canvas.width) for plane in inside])
+
+
+def _tones(sequence: Image) -> tuple[float, float, float | None]:
+    """The darkest value, the gain, and the background's value where that is not the darkest.
+
+    A scan that was normalised after brain extraction has negative values inside and one value, 0, around.
+    """
+    low, high = float(sequence.min()), float(np.percentile(sequence, WHITE_PERCENTILE))
+    high = high if high > low else float(sequence.max())
+    corner = float(sequence[0, 0, 0])
+    framed = corner > low and np.count_nonzero(sequence == corner) > BACKGROUND_SHARE * sequence.size
+    return low, 255 / (high - low), corner if framed else None
+
+
+def _resample(plane: npt.NDArray[Any], rows: int, columns: int) -> Float:
+    """Linear, antialiased along an axis that shrinks; the plane's edges stay where they are."""
+    for size, axis in ((rows, 0), (columns, 1)):
+        old = plane.shape[axis]
+        if size != old:
+            target = (plane.shape[1], size) if axis == 0 else (size, plane.shape[0])  # cv2: width, height
+            plane = cv2.resize(plane, target, interpolation=cv2.INTER_AREA if size < old else cv2.INTER_LINEAR)
+    return np.ascontiguousarray(plane, np.float32)

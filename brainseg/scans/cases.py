@@ -1,0 +1,126 @@
+"""What the user named: which cases it holds, of which kind, and how each is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from brainseg.errors import DataError
+from brainseg.scans import dicom, nifti, tif
+from brainseg.scans.scan import Scan
+
+Kind = Literal["tif", "nifti", "dicom"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan to be read.
+
+    Attributes:
+        name: names the output.
+        kind: of the files.
+        paths: `flair` and any of `pre`, `post`; one folder of TIF slices stands under `flair`.
+    """
+
+    name: str
+    kind: Kind
+    paths: Mapping[str, Path]
+
+    def read(self, *, truth: bool = False) -> Scan:
+        """Read the scan; `truth` reads the masks beside TIF slices, too.
+
+        Raises:
+            DataError: the files are not what they should be, or there can be no truth.
+        """
+        if truth and self.kind != "tif":
+            raise DataError(
+                f"{self.paths['flair']} is no folder of TIF slices: --score needs <slice>_mask.tif beside each."
+            )
+        match self.kind:
+            case "tif":
+                return tif.read_tif_folder(self.paths["flair"], truth=truth)
+            case "nifti":
+                return nifti.read_nifti(self.paths, self.name)
+            case _:
+                return dicom.read_dicom(self.paths, self.name)
+
+
+def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:
+    """The cases of what the user named, in that order.
+
+    Args:
+        inputs: folders of TIF slices or of such folders, NIfTI files, folders of DICOM series.
+        sequences: `flair`, `pre`, `post`: NIfTI files or DICOM folders of one case, named one by one. `flair` may
+            stand in `inputs` instead.
+
+    Raises:
+        DataError: nothing there, something else than a scan, or two cases of one name.
+    """
+    sequences = dict(sequences or {})
+    if sequences:
+        cases = [_by_sequence(list(inputs), sequences)]
+    elif not inputs:
+        raise DataError("no input is named; name a folder of TIF slices, a NIfTI file or a DICOM folder.")
+    else:
+        cases = [case for path in inputs for case in _cases_of(path)]
+    seen: dict[str, Case] = {}
+    for case in cases:
+        if other := seen.get(case.name):
+            raise DataError(
+                f"{other.paths['flair']} and {case.paths['flair']} are both called {case.name!r}, and so would their "
+                "output; run them apart or rename one."
+            )
+        seen[case.name] = case
+    return cases
+
+
+def _by_sequence(inputs: list[Path], sequences: dict[str, Path]) -> Case:
+    if "flair" not in sequences:
+        if len(inputs) != 1:
+            raise DataError("--pre and --post go with one FLAIR: name it with --flair or as the only input.")
+        sequences = {"flair": inputs[0]} | sequences
+    elif inputs:
+        raise DataError(f"--flair names the scan, so {inputs[0]} cannot be another; run them apart.")
+    for path in sequences.values():
+        _require(path)
+    flair = sequences["flair"]
+    if all(path.is_dir() for path in sequences.values()):
+        return Case(flair.name, "dicom", sequences)
+    if all(path.is_file() for path in sequences.values()):
+        return Case(nifti.stem(flair), "nifti", sequences)
+    raise DataError("--flair, --pre and --post mix files and folders; expected NIfTI files, or DICOM folders.")
+
+
+def _cases_of(path: Path) -> list[Case]:
+    _require(path)
+    if path.is_file():
+        return [Case(nifti.stem(path), "nifti", {"flair": _nifti_file(path)})]
+    if tif.image_files(path):
+        return [Case(path.resolve().name, "tif", {"flair": path})]
+    inner = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    if any(tif.image_files(child) for child in inner):
+        return [Case(child.name, "tif", {"flair": child}) for child in inner if tif.image_files(child)]
+    if any(dicom.is_dicom(child) for child in path.rglob("*")):
+        return [Case(path.resolve().name, "dicom", {"flair": path})]
+    found = sorted({child.suffix or child.name for child in path.iterdir()})
+    if any(nifti.is_nifti(child) for child in path.iterdir()):
+        raise DataError(f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz.")
+    raise DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected TIF slices, or DICOM.")
+
+
+def _nifti_file(path: Path) -> Path:
+    if nifti.is_nifti(path):
+        return path
+    advice = "name its folder, which is the case" if _slice_of_folder(path) else "name a .nii or .nii.gz file"
+    raise DataError(f"{path} is no NIfTI file; {advice}.")
+
+
+def _slice_of_folder(path: Path) -> bool:
+    return path.suffix.lower() in tif.SUFFIXES or dicom.is_dicom(path)
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise DataError(f"{path} does not exist; check its spelling.")

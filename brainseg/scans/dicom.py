@@ -1,0 +1,257 @@
+"""DICOM series, read and put in order by highdicom, and DICOM SEG for the way back."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from brainseg.data.slices import Bool
+from brainseg.errors import DataError
+from brainseg.files import atomic_path
+from brainseg.scans.nifti import NiftiOrigin, from_nibabel, on_grid, to_stored
+from brainseg.scans.scan import Scan, check_values
+
+Series = list[Any]  # of pydicom.Dataset
+
+
+@dataclass(frozen=True)
+class DicomOrigin(NiftiOrigin):
+    """The FLAIR's slices, and the volume that they make as a NIfTI image."""
+
+    series: tuple[Any, ...] = ()
+    kind: str = "dicom"
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has DICOM's mark behind its preamble."""
+    from pydicom.misc import is_dicom as marked
+
+    return path.is_file() and marked(path)
+
+
+def read_dicom(folders: Mapping[str, Path], name: str | None = None) -> Scan:
+    """Read FLAIR, and pre- and post-contrast where given or recognised, into an axial stack.
+
+    Args:
+        folders: `flair` and any of `pre`, `post`. `flair` alone may hold several series, also in folders of its own:
+            they are told apart by their descriptions and contrast agent.
+        name: of the case; that of the folder if None.
+
+    Raises:
+        DataError: no DICOM, series that cannot be told apart, slices missing or of several orientations, or values
+            that are no picture.
+    """
+    if len(folders) == 1:
+        found = tell_apart(folders["flair"], read_series(folders["flair"]))
+    else:
+        found = {key: _only(folder, read_series(folder)) for key, folder in folders.items()}
+    where = {key: folders.get(key, folders["flair"]) for key in found}
+    volumes = {key: _volume(where[key], datasets) for key, datasets in found.items()}
+    flair = volumes["flair"]
+    shape = flair.shape
+    sequences, warnings = {}, []
+    for key, image in volumes.items():
+        values = np.asarray(image.dataobj)
+        check_values(values, f"the {key} series in {where[key]}")
+        moved = None if key == "flair" else on_grid(values, image, flair, shape)
+        if moved is not None:
+            warnings.append(f"the {key} series has another grid than FLAIR and was resampled to it")
+            check_values(moved, f"the {key} series in {where[key]}, resampled to the grid of FLAIR,")
+        sequences[key] = values if moved is None else moved
+    origin = DicomOrigin(flair, series=tuple(found["flair"]))
+    sources = tuple(dict.fromkeys(folders.values()))
+    return from_nibabel(name or folders["flair"].name, sequences, flair, sources, warnings, origin)
+
+
+def read_series(folder: Path) -> list[Series]:
+    """The image series in `folder` and the folders in it, each with its slices in no order.
+
+    Raises:
+        DataError: none is there, or a file is damaged.
+    """
+    import pydicom
+
+    series: dict[str, Series] = defaultdict(list)
+    for path in sorted(path for path in folder.rglob("*") if is_dicom(path)):
+        try:
+            dataset = pydicom.dcmread(path)
+        except Exception as error:  # pydicom raises many kinds on damaged files
+            raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
+        if "PixelData" in dataset:
+            series[str(dataset.get("SeriesInstanceUID", ""))].append(dataset)
+    if not series:
+        raise DataError(f"{folder} holds no DICOM images; name a folder with a series.")
+    return list(series.values())
+
+
+def tell_apart(folder: Path, series: list[Series]) -> dict[str, Series]:
+    """Which series is which sequence; one series is FLAIR, whatever it is called.
+
+    Raises:
+        DataError: a series is not recognised, or two claim one sequence.
+    """
+    if len(series) == 1:
+        return {"flair": series[0]}
+    found: dict[str, Series] = {}
+    for datasets in series:
+        key = _sequence(datasets[0])
+        if key is None or key in found:
+            names = "; ".join(sorted(repr(_title(other[0])) for other in series))
+            why = "is not recognised" if key is None else f"is {key} as another one"
+            raise DataError(
+                f"{folder} holds {len(series)} series ({names}), of which {_title(datasets[0])!r} {why}; "
+                "name the folders of one series each with --flair, --pre and --post."
+            )
+        found[key] = datasets
+    if "flair" not in found:
+        raise DataError(f"{folder} holds no series called FLAIR; name its folder with --flair.")
+    return found
+
+
+def _sequence(dataset: Any) -> str | None:
+    title = _title(dataset).lower()
+    if "flair" in title or "dark fluid" in title:
+        return "flair"
+    if not re.search(r"t1|mprage|spgr|bravo|tfe", title):
+        return None
+    contrast = bool(dataset.get("ContrastBolusAgent")) or re.search(r"post|gd|gad|\+ ?c\b|contrast|\bce\b", title)
+    before = re.search(r"\bpre\b|without|w/o|\bnon", title)
+    return "post" if contrast and not before else "pre"
+
+
+def _title(dataset: Any) -> str:
+    return str(dataset.get("SeriesDescription") or dataset.get("ProtocolName") or "no description")
+
+
+def _only(folder: Path, series: list[Series]) -> Series:
+    if len(series) > 1:
+        names = "; ".join(sorted(repr(_title(other[0])) for other in series))
+        raise DataError(f"{folder} holds {len(series)} series ({names}), expected one; put them into folders.")
+    return series[0]
+
+
+def _volume(folder: Path, datasets: Series) -> nib.Nifti1Image:
+    """Sort the slices by position and stack them, with rescaling."""
+    import highdicom
+
+    _check_slices(folder, datasets)
+    try:
+        if len(datasets) == 1 and "NumberOfFrames" in datasets[0]:
+            volume = highdicom.image.Image.from_dataset(datasets[0]).get_volume(dtype=np.float32)
+        elif len(datasets) == 1:
+            return _single(datasets[0])
+        else:
+            volume = highdicom.get_volume_from_series(datasets, dtype=np.float32, rtol=0.05)
+    except (ValueError, RuntimeError, AttributeError, KeyError, NotImplementedError) as error:
+        raise DataError(
+            f"the slices in {folder} do not make a volume ({' '.join(str(error).split())[:200]}); expected one series "
+            "of parallel slices of one size, evenly spaced."
+        ) from None
+    return volume.to_nibabel()
+
+
+def _check_slices(folder: Path, datasets: Series) -> None:
+    """Name what highdicom would only refuse: colours, sizes, orientations, doubled positions, gaps."""
+    if "NumberOfFrames" in datasets[0]:
+        return
+    for keyword, what in (("ImageOrientationPatient", "orientations"), ("Rows", "heights"), ("Columns", "widths")):
+        values = {_rounded(dataset.get(keyword)) for dataset in datasets}
+        if None in values:
+            raise DataError(f"a slice in {folder} has no {keyword}; expected an axial, coronal or sagittal MR series.")
+        if len(values) > 1:
+            raise DataError(
+                f"the series in {folder} has slices of {len(values)} {what} (a localiser, or two series in one); "
+                "expected one; keep the slices of one acquisition."
+            )
+    if datasets[0].get("SamplesPerPixel", 1) != 1:
+        raise DataError(f"the series in {folder} is a colour picture (a screenshot?), expected grey values.")
+    directions = np.array(datasets[0].ImageOrientationPatient, float).reshape(2, 3)
+    places = sorted(float(np.cross(*directions) @ np.array(d.ImagePositionPatient, float)) for d in datasets)
+    steps = np.diff(places)
+    if len(steps) and steps.min() < 1e-3:
+        raise DataError(
+            f"the series in {folder} has two slices at {places[int(steps.argmin())]:.1f} mm; "
+            "expected each position once; keep one acquisition or echo."
+        )
+    usual = float(np.median(steps)) if len(steps) else 1.0
+    if len(steps) and steps.max() > 1.5 * usual:
+        at = int(steps.argmax())
+        missing = round(steps[at] / usual) - 1
+        raise DataError(
+            f"the series in {folder} lacks {missing} slice{'s' if missing > 1 else ''} between {places[at]:.1f} and "
+            f"{places[at + 1]:.1f} mm (its slices are {usual:.1f} mm apart); export it whole."
+        )
+
+
+def _rounded(value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    try:
+        return tuple(round(float(item), 3) for item in value)
+    except TypeError:
+        return value
+
+
+def _single(dataset: Any) -> nib.Nifti1Image:
+    """One slice alone; its thickness stands for the distance."""
+    affine = np.eye(4)
+    across, down = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
+    rows_mm, columns_mm = map(float, dataset.PixelSpacing)
+    thickness = float(dataset.get("SliceThickness") or 1)
+    affine[:3, :3] = np.stack([across * columns_mm, down * rows_mm, np.cross(across, down) * thickness], 1)
+    affine[:3, 3] = np.array(dataset.ImagePositionPatient, float)
+    values = dataset.pixel_array.astype(np.float32) * float(dataset.get("RescaleSlope", 1))
+    values += float(dataset.get("RescaleIntercept", 0))
+    return nib.Nifti1Image(values.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+
+
+def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> None:
+    """Write a DICOM SEG of one segment, referring to the FLAIR's slices.
+
+    Args:
+        path: .dcm to write.
+        mask: bool [n, height, width]; not empty.
+        origin: of the scan.
+        algorithm: name of the model.
+        version: of brainseg.
+    """
+    import highdicom
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import generate_uid
+
+    stored = nib.Nifti1Image(to_stored(mask, origin.image).astype(np.uint8), origin.image.affine)
+    pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=origin.series[0].FrameOfReferenceUID)
+    description = highdicom.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="lower-grade glioma, FLAIR abnormality",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name=f"brainseg {algorithm}", version=version, family=codes.DCM.ArtificialIntelligence
+        ),
+    )
+    seg = highdicom.seg.Segmentation(
+        source_images=list(origin.series),
+        pixel_array=pixels,
+        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[description],
+        series_instance_uid=generate_uid(),
+        series_number=9000,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="brainseg",
+        manufacturer_model_name=algorithm,
+        software_versions=version,
+        device_serial_number="0",
+        series_description=f"brainseg {algorithm}",
+    )
+    with atomic_path(path) as temporary:
+        seg.save_as(temporary)

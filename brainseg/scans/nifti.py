@@ -1,0 +1,194 @@
+"""NIfTI in any orientation, and masks back into exactly its geometry."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel import orientations
+from nibabel.filebasedimages import ImageFileError
+from nibabel.processing import resample_from_to
+from nibabel.spatialimages import HeaderDataError
+
+from brainseg.errors import DataError
+from brainseg.files import atomic_path
+from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
+
+SUFFIXES = (".nii.gz", ".nii")
+# Columns run to the patient's left, rows to posterior, slices to superior: what the networks were trained on.
+_AXIAL = orientations.axcodes2ornt(("L", "P", "S"))
+
+
+@dataclass(frozen=True)
+class NiftiOrigin:
+    """The FLAIR's image: header, affine and shape are the mask's."""
+
+    image: nib.Nifti1Image
+    kind: str = "nifti"
+
+
+def stem(path: Path) -> str:
+    """The file's name without .nii or .nii.gz."""
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.stem
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether the name says NIfTI."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
+    """Read FLAIR, and pre- and post-contrast where given, into an axial stack.
+
+    Args:
+        paths: `flair` and any of `pre`, `post`. `flair` alone may be one file of three volumes or of RGB voxels,
+            in the order pre-contrast, FLAIR, post-contrast. What has another grid than FLAIR is resampled to it.
+        name: of the case; that of the FLAIR's file if None.
+
+    Raises:
+        DataError: unreadable, truncated, not three axes, NaN, constant, a mask, or no usable geometry.
+    """
+    loaded = {key: _load(path) for key, path in paths.items()}
+    flair, values = loaded["flair"]
+    warnings = []
+    if len(loaded) == 1:
+        sequences = _split(paths["flair"], values)
+    else:
+        sequences = {key: _one_volume(paths[key], values) for key, (_, values) in loaded.items()}
+    shape = sequences["flair"].shape
+    for key in sequences:
+        where = str(paths[key]) if len(loaded) > 1 or len(sequences) == 1 else f"{key} of {paths['flair']}"
+        check_values(sequences[key], where)
+        if key in loaded and (moved := on_grid(sequences[key], loaded[key][0], flair, shape)) is not None:
+            warnings.append(f"{where} has another grid than FLAIR and was resampled to it")
+            check_values(moved, f"{where}, resampled to the grid of FLAIR,")
+            sequences[key] = moved
+    if not (int(flair.header.get("qform_code", 1)) or int(flair.header.get("sform_code", 1))):
+        warnings.append("the file does not say which way the head lies (qform and sform code 0): taken as stored")
+    return from_nibabel(
+        name or stem(paths["flair"]), sequences, flair, tuple(paths.values()), warnings, NiftiOrigin(flair)
+    )
+
+
+def from_nibabel(
+    name: str,
+    sequences: Mapping[str, Image],
+    flair: nib.Nifti1Image,
+    sources: tuple[Path, ...],
+    warnings: list[str],
+    origin: Any,
+) -> Scan:
+    """Turn sequences on FLAIR's grid, [x, y, z] as stored, into an axial stack."""
+    to_axial = orientations.ornt_transform(orientations.io_orientation(flair.affine), _AXIAL)
+    axial = {key: orientations.apply_orientation(values, to_axial).T for key, values in sequences.items()}
+    sizes = nib.affines.voxel_sizes(flair.affine)
+    order = np.empty(3, int)
+    order[to_axial[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
+    columns, rows, slices = sizes[order]
+    spacing: Spacing = (float(slices), float(rows), float(columns))
+    given = tuple(key for key in SEQUENCES if key in sequences)
+    thickest = int(np.argmax(spacing))
+    if thickest and spacing[thickest] > 2 * spacing[0]:
+        plane = "coronal" if thickest == 1 else "sagittal"
+        warnings.append(
+            f"acquired in {plane} slices {spacing[thickest]:.1f} mm apart, while the networks look at axial ones"
+        )
+    images = fill_sequences(axial)
+    return Scan(
+        name=name,
+        images=images,
+        spacing=spacing,
+        slices=np.arange(len(images)),
+        given=given,
+        sources=sources,
+        warnings=tuple(warnings + missing_warning(given)),
+        origin=origin,
+    )
+
+
+def to_stored(values: Image, flair: nib.Nifti1Image) -> Image:
+    """The way back: an axial stack [n, height, width] as [x, y, z] of the file."""
+    back = orientations.ornt_transform(_AXIAL, orientations.io_orientation(flair.affine))
+    return np.ascontiguousarray(orientations.apply_orientation(values.T, back))
+
+
+def write_nifti(path: Path, values: Image, origin: NiftiOrigin) -> None:
+    """Write an axial stack in the geometry of the file that it was made from.
+
+    Affine, qform, sform, units and the rest of the header are kept; data type, scaling and display range are new.
+
+    Args:
+        path: .nii.gz to write.
+        values: bool or uint8 mask, or float32 probability, [n, height, width].
+        origin: of the scan.
+    """
+    stored = to_stored(values, origin.image)
+    stored = stored.astype(np.float32 if stored.dtype.kind == "f" else np.uint8)
+    header = origin.image.header.copy()
+    header.set_data_shape(stored.shape)
+    header.set_data_dtype(stored.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"], header["cal_max"] = 0, 1
+    image = type(origin.image)(stored, None, header)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))  # no clock in the bytes
+
+
+def _load(path: Path) -> tuple[nib.Nifti1Image, Image]:
+    """The image for its geometry, and its values as scaled by the header."""
+    if not path.is_file():
+        raise DataError(f"{path} does not exist, expected a NIfTI file (.nii or .nii.gz).")
+    if not is_nifti(path):
+        raise DataError(f"{path} does not end in .nii or .nii.gz; name a NIfTI file, or convert it, e.g. by dcm2niix.")
+    try:
+        image: Any = nib.load(path)
+        values = np.asanyarray(image.dataobj)
+    except PermissionError:
+        raise
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read as NIfTI ({' '.join(str(error).split())[:150]}); it is damaged, copy it again."
+        ) from None
+    affine = image.affine
+    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise DataError(f"the affine of {path} cannot be inverted; repair its header, then try again.")
+    return image, values.astype(np.float32) if values.dtype == np.float64 else values
+
+
+def _split(path: Path, values: Image) -> dict[str, Image]:
+    """One file's sequences: FLAIR alone, or three as RGB voxels or along the last axis."""
+    if values.dtype.names == ("R", "G", "B"):
+        return {key: values[name] for key, name in zip(SEQUENCES, "RGB", strict=True)}
+    squeezed: Image = values.reshape(values.shape[:3] + tuple(size for size in values.shape[3:] if size > 1))
+    if squeezed.ndim == 4 and squeezed.shape[3] == 3:
+        return {key: squeezed[..., i] for i, key in enumerate(SEQUENCES)}
+    if squeezed.ndim != 3:
+        raise DataError(
+            f"{path} is {' x '.join(map(str, values.shape))}, expected three axes (FLAIR) or four with the three "
+            "volumes pre-contrast, FLAIR, post-contrast; give one volume."
+        )
+    return {"flair": squeezed}
+
+
+def _one_volume(path: Path, values: Image) -> Image:
+    found = _split(path, values)
+    if len(found) > 1:
+        raise DataError(f"{path} holds three volumes, expected one beside the other sequences; give one volume a file.")
+    return found["flair"]
+
+
+def on_grid(values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...]) -> Image | None:
+    """Another sequence on FLAIR's grid, linearly; None if it is there already."""
+    if values.shape == shape and np.allclose(image.affine, flair.affine, atol=1e-3):
+        return None
+    moving = nib.Nifti1Image(values.astype(np.float32), image.affine)
+    return np.asarray(resample_from_to(moving, (shape, flair.affine), order=1).dataobj)

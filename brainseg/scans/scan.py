@@ -1,0 +1,106 @@
+"""The scan: three sequences of one head as an axial stack, whatever file they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from brainseg.data.slices import CHANNELS, Bool, Int
+from brainseg.errors import DataError
+
+Image = npt.NDArray[Any]
+Spacing = tuple[float, float, float]
+SEQUENCES = ("pre", "flair", "post")  # the channels' order, by the names of the command's options
+MASK_VALUES = 4
+"""A volume with no more different values than this is a mask, not an image."""
+
+
+class Origin(Protocol):
+    """Where a scan came from, and the way back."""
+
+    @property
+    def kind(self) -> str:
+        """`tif`, `nifti`, `dicom` or `array`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One head, ready to be segmented.
+
+    Attributes:
+        name: of the case; names the output.
+        images: any real dtype [n, height, width, 3], feet first, anterior at the top, the patient's right on the
+            left; channels pre-contrast, FLAIR, post-contrast, a missing one filled with FLAIR.
+        spacing: millimetres between slices, rows and columns; None where the files do not say.
+        slices: int64 [n], the slices' numbers in the files.
+        given: names of `SEQUENCES` that the files had.
+        sources: files and folders that were read.
+        warnings: one sentence each.
+        origin: what it takes to write a mask in the files' own geometry.
+        truth: bool [n, height, width], where masks lie beside the slices and were asked for.
+    """
+
+    name: str
+    images: Image
+    spacing: Spacing | None
+    slices: Int
+    given: tuple[str, ...]
+    sources: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    origin: Origin
+    truth: Bool | None = None
+
+
+def fill_sequences(sequences: Mapping[str, Image]) -> Image:
+    """Stack the sequences as channels; a missing one is FLAIR again, as in the training data (Buda et al. 2019).
+
+    Args:
+        sequences: `flair` and any of `pre`, `post`, each [n, height, width].
+
+    Returns:
+        [n, height, width, 3].
+    """
+    return np.stack([sequences.get(name, sequences["flair"]) for name in SEQUENCES], axis=-1)
+
+
+def missing_warning(given: tuple[str, ...]) -> list[str]:
+    """A sentence where sequences are missing."""
+    missing = [channel for name, channel in zip(SEQUENCES, CHANNELS, strict=True) if name not in given]
+    if not missing:
+        return []
+    return [f"no {' and no '.join(missing)} sequence: FLAIR takes the place, as in the training data"]
+
+
+def check_values(values: Image, where: str) -> None:
+    """Refuse what is no picture.
+
+    Args:
+        values: one sequence.
+        where: begins the message.
+
+    Raises:
+        DataError: no real numbers, NaN or infinity, one value everywhere, or so few values that it is a mask.
+    """
+    if values.dtype.kind not in "iufb" or not values.size:
+        raise DataError(f"{where} holds {values.dtype} {values.shape}, expected real numbers; export it again.")
+    if values.dtype.kind == "f" and (wrong := int((~np.isfinite(values)).sum())):
+        raise DataError(f"{where} has {wrong} voxels that are NaN or infinite; replace them, with 0 outside the head.")
+    low, high = values.min(), values.max()
+    if low == high:
+        raise DataError(f"{where} has the value {low:g} everywhere, expected a picture; export it again.")
+    if _few_values(values, low, high):
+        raise DataError(
+            f"{where} has no more than {MASK_VALUES} different values: a mask, not an image; give the scan."
+        )
+
+
+def _few_values(values: Image, low: Any, high: Any) -> bool:
+    # a picture shows it in its first slices; np.unique of a whole volume takes as long as the network
+    between = values[(values != low) & (values != high)]
+    return len(between) == 0 or len(np.unique(between[:: max(1, len(between) // 10_000)])) + 2 <= MASK_VALUES

@@ -1,0 +1,146 @@
+"""Folders of TIF slices, named as in the dataset: `<case>_<slice>.tif`, and `<case>_<slice>_mask.tif` beside them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brainseg.data.raw import MASK_SUFFIX, read_tif
+from brainseg.data.slices import FLAIR, Bool
+from brainseg.errors import DataError
+from brainseg.scans.scan import SEQUENCES, Image, Scan, check_values, fill_sequences, missing_warning
+
+SUFFIXES = {".tif", ".tiff"}
+_NUMBERED = re.compile(r"^(?P<case>.*?)_?(?P<number>\d+)$")
+
+
+@dataclass(frozen=True)
+class TifOrigin:
+    """Names of the slices' files without their suffix, in the order of the slices."""
+
+    stems: tuple[str, ...]
+    kind: str = "tif"
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The TIF files of a folder that are no masks, by name."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.stem.endswith(MASK_SUFFIX) and not path.name.startswith(".")
+    )
+
+
+def read_tif_folder(folder: Path, *, truth: bool = False) -> Scan:
+    """Read one patient's slices.
+
+    RGB slices are pre-contrast, FLAIR and post-contrast; slices of one channel are FLAIR alone; a fourth channel
+    is left out with a warning. TIF slices carry no geometry, so the scan has no spacing.
+
+    Args:
+        folder: holds `<case>_<slice>.tif`, numbers without gaps.
+        truth: read `<case>_<slice>_mask.tif` of every slice, too.
+
+    Raises:
+        DataError: names that are no slices of one case, numbers missing or doubled, unreadable files, mixed sizes,
+            another number of channels, several pages, values that are no picture, or a mask missing where asked for.
+    """
+    numbered = _numbered(folder)
+    paths = [numbered[number] for number in sorted(numbered)]
+    stack, warnings = _stack(folder, paths)
+    given = SEQUENCES if stack.ndim == 4 else ("flair",)
+    images = stack if stack.ndim == 4 else fill_sequences({"flair": stack})
+    check_values(images[..., FLAIR], f"FLAIR (the {'second' if stack.ndim == 4 else 'only'} channel) of {folder}")
+    return Scan(
+        name=_case(paths[0]) or folder.name,
+        images=images,
+        spacing=None,
+        slices=np.array(sorted(numbered), np.int64),
+        given=given,
+        sources=(folder,),
+        warnings=tuple(warnings + missing_warning(given)),
+        origin=TifOrigin(tuple(path.stem for path in paths)),
+        truth=_truth(paths, stack.shape[1:3]) if truth else None,
+    )
+
+
+def _case(path: Path) -> str:
+    match = _NUMBERED.match(path.stem)
+    return match["case"] if match else ""
+
+
+def _numbered(folder: Path) -> dict[int, Path]:
+    """The slices by number."""
+    files = image_files(folder)
+    if not files:
+        raise DataError(
+            f"{folder} holds no TIF slices that are images, expected <case>_<slice>.tif; name another folder."
+        )
+    numbered: dict[int, Path] = {}
+    for path in files:
+        match = _NUMBERED.match(path.stem)
+        if not match:
+            raise DataError(f"{path} has no slice number, expected <case>_<slice>.tif; rename or remove it.")
+        if match["case"] != _case(files[0]):
+            raise DataError(
+                f"{folder} holds slices of {_case(files[0])!r} and of {match['case']!r}, expected one case a folder."
+            )
+        if (number := int(match["number"])) in numbered:
+            raise DataError(
+                f"{path} is slice {number} a second time, beside {numbered[number].name}; keep one of them."
+            )
+        numbered[number] = path
+    missing = sorted(set(range(min(numbered), max(numbered) + 1)) - set(numbered))
+    if missing:
+        raise DataError(
+            f"{folder} has slices {min(numbered)} to {max(numbered)} without {', '.join(map(str, missing[:6]))}"
+            f"{', ...' if len(missing) > 6 else ''}; restore what is missing."
+        )
+    return numbered
+
+
+def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
+    """[n, height, width] or [n, height, width, 3], and warnings."""
+    planes = [read_tif(path) for path in paths]
+    shapes = Counter(plane.shape for plane in planes)
+    usual = shapes.most_common(1)[0][0]
+    for path, plane in zip(paths, planes, strict=True):
+        if plane.shape != usual:
+            raise DataError(f"{path} is {_by(plane.shape)}, expected {_by(usual)} as in the rest of the stack.")
+    channels = 1 if len(usual) == 2 else usual[-1]
+    if len(usual) not in (2, 3) or channels not in (1, 3, 4):
+        raise DataError(
+            f"the slices of {folder} are {_by(usual)}, expected [height, width] of FLAIR or [height, width, 3] of "
+            "pre-contrast, FLAIR and post-contrast; save one page a file."
+        )
+    warnings = []
+    stack = np.stack(planes)
+    if stack.dtype.kind not in "uif":
+        raise DataError(f"the slices of {folder} hold {stack.dtype}, expected 8-bit or 16-bit numbers; save them anew.")
+    if stack.dtype != np.uint8:
+        warnings.append(f"the slices are {stack.dtype}, not 8-bit: brightness is scaled by the volume's maximum")
+    if channels == 4:
+        warnings.append("the slices have a fourth channel (opacity), which was left out")
+        stack = stack[..., :3]
+    return stack[..., 0] if len(usual) == 3 and channels == 1 else stack, warnings
+
+
+def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
+    masks = []
+    for path in paths:
+        mask_path = path.with_name(f"{path.stem}{MASK_SUFFIX}{path.suffix}")
+        if not mask_path.is_file():
+            raise DataError(f"{mask_path} does not exist; --score needs a mask beside every slice.")
+        mask = read_tif(mask_path)
+        if mask.shape != tuple(shape):
+            raise DataError(f"{mask_path} is {_by(mask.shape)}, its image {_by(shape)}; expected one size.")
+        masks.append(mask > 0)
+    return np.stack(masks)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,26 @@
+"""What a command says at its end: a user's mistake in one sentence, exit status 2, no traceback."""
+
+from __future__ import annotations
+
+import errno
+
+from brainseg.errors import UserError
+
+MISTAKE = 2
+"""Exit status after a mistake that the user can mend."""
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell the user of `error`; None if it is a defect, whose traceback is wanted."""
+    match error:
+        case UserError():
+            return str(error)
+        case PermissionError():
+            return f"no permission for {error.filename}; change its owner or mode, or choose another place."
+        case FileExistsError() | IsADirectoryError() | NotADirectoryError():
+            return f"{error.filename} is in the way ({error.strerror}); move it elsewhere and run again."
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"no space left while writing {error.filename or 'output'}; free some space and run again."
+        case MemoryError():
+            return f"memory ran out ({error}); use fewer --workers, or a machine with more."
+    return None
