@@ -100,10 +100,10 @@ class Worker:
         scan = case.read(truth=settings.score)
         result = segmenter(scan, stripped=settings.stripped)
         path.unlink(missing_ok=True)  # an older result's: it says that the files beside it are whole
-        write_masks(settings.out, scan, result, segmenter.models, probability=settings.probability)
+        unwritten = write_masks(settings.out, scan, result, segmenter.models, probability=settings.probability)
         if settings.overlay:
             write_overlay(settings.out / f"{case.name}_overlay.png", scan, result)
-        content = report(case, scan, result, segmenter.models, segmenter.tta) | {"fingerprint": wanted}
+        content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {"fingerprint": wanted}
         write_report(path, content)
         return Outcome(case.name, "done", report=content)
 

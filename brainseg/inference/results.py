@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,27 +31,30 @@ PANEL_PX = 320
 OUTLINE = (233, 180, 86)  # sky blue of Okabe and Ito 2008, which all readers tell from grey; BGR
 
 
-def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModels, *, probability: bool) -> list[Path]:
+def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModels, *, probability: bool) -> list[str]:
     """Write the mask, and the probability map if asked for, as files like the scan's own.
 
     TIF: `<out>/<case>/<slice>_mask.tif`, uint8 0 and 255. NIfTI: `<out>/<case>_mask.nii.gz`, uint8 0 and 1. DICOM:
     the same NIfTI, and `<out>/<case>_seg.dcm` if there is tumour (a DICOM SEG cannot be empty).
+
+    Returns:
+        Warnings of what could not be written.
     """
     match scan.origin:
         case TifOrigin() as tif:
             with atomic_folder(out / scan.name) as folder:
                 _write_slices(folder, tif.stems, result, probability)
-            return [out / scan.name]
+            return []
         case NiftiOrigin() as origin:
-            written = [out / f"{scan.name}_mask.nii.gz"]
-            write_nifti(written[0], result.mask, origin)
+            write_nifti(out / f"{scan.name}_mask.nii.gz", result.mask, origin)
             if probability:
-                written.append(out / f"{scan.name}_probability.nii.gz")
-                write_nifti(written[-1], result.probability, origin)
+                write_nifti(out / f"{scan.name}_probability.nii.gz", result.probability, origin)
             if isinstance(origin, DicomOrigin) and result.mask.any():
-                written.append(out / f"{scan.name}_seg.dcm")
-                write_seg(written[-1], result.mask, origin, models.name, brainseg.__version__)
-            return written
+                try:
+                    write_seg(out / f"{scan.name}_seg.dcm", result.mask, origin, models.name, brainseg.__version__)
+                except DataError as error:
+                    return [str(error)]
+            return []
     raise TypeError(f"no way to write masks of a scan from {scan.origin.kind}")
 
 
@@ -61,8 +65,10 @@ def _write_slices(folder: Path, stems: tuple[str, ...], result: Segmentation, pr
             tifffile.imwrite(folder / f"{stem}_probability.tif", soft, photometric="minisblack")
 
 
-def report(case: Case, scan: Scan, result: Segmentation, models: LoadedModels, tta: bool) -> dict[str, Any]:
-    """All that is worth knowing of one result, ready for JSON."""
+def report(
+    case: Case, scan: Scan, result: Segmentation, models: LoadedModels, tta: bool, unwritten: Sequence[str] = ()
+) -> dict[str, Any]:
+    """All that is worth knowing of one result, ready for JSON; `unwritten` is what `write_masks` returned."""
     voxels = int(result.mask.sum())
     brain = int(result.brain.sum())
     unit = 1.0 if scan.spacing is None else float(np.prod(scan.spacing)) / 1000
@@ -86,7 +92,7 @@ def report(case: Case, scan: Scan, result: Segmentation, models: LoadedModels, t
             "volume_ml": None if scan.spacing is None else brain * unit,
             "extracted_before": result.stripped,
         },
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *unwritten],
         "made_by": made_by(models, tta),
     }
     if scan.truth is not None:

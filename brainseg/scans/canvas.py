@@ -58,7 +58,7 @@ def to_canvas(images: Image, canvas: Canvas) -> U8:
     """Lay a scan's slices on the canvas, its darkest value as 0 and its brightest as 255, sequence by sequence.
 
     8-bit images keep their values: those of the training data passed this step before they were published. Of
-    others, what lies above the 99.95th percentile is cut, since a few voxels of flow or fat may be far brighter.
+    others, what lies above the tissue's 99.95th percentile is cut: a few voxels of flow or fat may be far brighter.
 
     Args:
         images: any real dtype [n, height, width, 3].
@@ -97,10 +97,11 @@ def _tones(sequence: Image) -> tuple[float, float, float | None]:
 
     A scan that was normalised after brain extraction has negative values inside and one value, 0, around.
     """
-    low, high = float(sequence.min()), float(np.percentile(sequence, WHITE_PERCENTILE))
-    high = high if high > low else float(sequence.max())
+    low = float(sequence.min())
     corner = float(sequence[0, 0, 0])
     framed = corner > low and np.count_nonzero(sequence == corner) > BACKGROUND_SHARE * sequence.size
+    tissue = sequence[(sequence != low) & (sequence != corner)] if framed else sequence[sequence != low]
+    high = float(np.percentile(tissue, WHITE_PERCENTILE))
     return low, 255 / (high - low), corner if framed else None
 
 

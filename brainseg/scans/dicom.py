@@ -84,6 +84,9 @@ def read_series(folder: Path) -> list[Series]:
             dataset = pydicom.dcmread(path)
         except Exception as error:  # pydicom raises many kinds on damaged files
             raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
+        kind = dataset.file_meta.get("MediaStorageSOPClassUID")
+        if "PixelData" not in dataset and (kind is None or "Image Storage" in kind.name):
+            raise DataError(f"{path} is a DICOM image without its pixels; it is cut off, copy it again.")
         if "PixelData" in dataset:
             series[str(dataset.get("SeriesInstanceUID", ""))].append(dataset)
     if not series:
@@ -221,7 +224,21 @@ def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, versi
         origin: of the scan.
         algorithm: name of the model.
         version: of brainseg.
+
+    Raises:
+        DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
     """
+    try:
+        seg = _seg(mask, origin, algorithm, version)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DataError(
+            f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
+        ) from None
+    with atomic_path(path) as temporary:
+        seg.save_as(temporary)
+
+
+def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
     import highdicom
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
@@ -238,7 +255,7 @@ def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, versi
             name=f"brainseg {algorithm}", version=version, family=codes.DCM.ArtificialIntelligence
         ),
     )
-    seg = highdicom.seg.Segmentation(
+    return highdicom.seg.Segmentation(
         source_images=list(origin.series),
         pixel_array=pixels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -253,5 +270,3 @@ def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, versi
         device_serial_number="0",
         series_description=f"brainseg {algorithm}",
     )
-    with atomic_path(path) as temporary:
-        seg.save_as(temporary)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brainseg.errors import DataError
+from brainseg.inference.brain import find_scan_brain
+from brainseg.preprocess.skull_strip import SkullStripParams
+from brainseg.scans.canvas import Canvas
+
+SHAPE = (4, 256, 256)
+CANVAS = Canvas(256, 256, 256, 256, 256)
+PARAMS = SkullStripParams(dilate_px=0, fallback="none")
+
+
+class Fixed:
+    """A method that calls a block in the middle of every slice brain."""
+
+    def __init__(self, side: int):
+        self.mask = block(side)
+
+    def brain_mask(self, flair):
+        return self.mask
+
+
+def block(side: int) -> np.ndarray:
+    mask = np.zeros(SHAPE, bool)
+    start = 128 - side // 2
+    mask[:, start : start + side, start : start + side] = True
+    return mask
+
+
+def scan(side: int) -> np.ndarray:
+    return np.where(block(side), 90, 0).astype(np.uint8)
+
+
+def test_a_head_with_scalp_is_extracted():
+    found = find_scan_brain(scan(200), CANVAS, None, PARAMS, Fixed(100), None)
+    np.testing.assert_array_equal(found.brain.mask, block(100))
+    assert (found.stripped, found.warnings) == (False, ())
+
+
+def test_black_around_the_brain_is_a_stripped_scan():
+    """1.3 times the brain found, in voxels, is the most."""
+    found = find_scan_brain(scan(112), CANVAS, None, PARAMS, Fixed(100), None)
+    np.testing.assert_array_equal(found.brain.mask, block(112))
+    assert found.stripped
+    assert "was done before" in found.warnings[0]
+    assert not find_scan_brain(scan(116), CANVAS, None, PARAMS, Fixed(100), None).stripped
+    assert not find_scan_brain(scan(112), CANVAS, None, PARAMS, Fixed(100), False).stripped
+
+
+def test_what_shows_no_brain_is_refused():
+    """Less than a quarter of 8% of the volume."""
+    assert Fixed(36).mask.mean() < 0.02 < Fixed(38).mask.mean()
+    with pytest.raises(DataError, match=r"shows no brain \(2.0% of the volume, expected 8% or more\)"):
+        find_scan_brain(scan(200), CANVAS, None, PARAMS, Fixed(36), None)
+    unsure = find_scan_brain(scan(200), CANVAS, None, PARAMS, Fixed(38), None)
+    assert unsure.warnings[0].startswith("brain extraction is unsure: mask-too-small")
+    assert unsure.brain.method == "none"
+
+
+def test_with_spacing_the_gate_is_in_millilitres():
+    """100 x 100 pixels of 0.9375 mm in 4 slices: 10 mm apart 352 ml, 5 mm apart 176 ml."""
+    for thickness, warned in ((10.0, False), (5.0, True)):
+        found = find_scan_brain(scan(200), CANVAS, (thickness, 1, 1), PARAMS, Fixed(100), None)
+        assert bool(found.warnings) == warned
+
+
+def test_no_method_keeps_everything():
+    found = find_scan_brain(scan(100), CANVAS, None, SkullStripParams(method="none"), None, None)
+    assert found.brain.mask.all()

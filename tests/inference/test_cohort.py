@@ -1,0 +1,126 @@
+"""Folders in, folders out: what is written, what is skipped, what fails alone."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import cv2
+import nibabel as nib
+import numpy as np
+import pytest
+import tifffile
+
+from brainseg.errors import DataError
+from brainseg.evaluation.overlap import overlap
+from brainseg.inference.cohort import Settings, predict_cases
+from brainseg.scans.cases import find_cases
+from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
+from tests.scans.test_dicom import write_series
+
+FLAIR, TUMOUR = head()
+RGB = np.stack([FLAIR] * 3, axis=-1)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return threshold_models(tmp_path_factory.mktemp("models"))
+
+
+def run(inputs, out, models, workers=1, **changes):
+    settings = Settings(out, weights=models, runtime="torch", device="cpu", **changes)
+    return {outcome.case: outcome for outcome in predict_cases(find_cases(inputs), settings, workers)}
+
+
+def test_tif_masks_of_every_slice_and_the_score(tmp_path, models):
+    folder = write_tifs(tmp_path / "in" / "case", RGB, TUMOUR)
+    outcome = run([folder], tmp_path / "out", models, score=True, probability=True)["case"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["case", "case.json", "case_overlay.png"]
+    masks = np.stack([tifffile.imread(tmp_path / "out" / "case" / f"case_{i}_mask.tif") for i in range(1, 17)])
+    assert (masks.dtype, masks.shape, np.unique(masks).tolist()) == (np.uint8, TUMOUR.shape, [0, 255])
+    soft = tifffile.imread(tmp_path / "out" / "case" / "case_9_probability.tif")
+    assert (soft.dtype, soft.shape) == (np.float32, (128, 128))
+    said = json.loads((tmp_path / "out" / "case.json").read_text())
+    assert said.keys() == outcome.report.keys()
+    dice = overlap(TUMOUR, masks > 0).dice
+    assert dice > 0.95
+    assert said["score"]["dice"] == pytest.approx(dice, abs=1e-6)
+    assert said["tumour"]["voxels"] == (masks > 0).sum()
+    assert said["tumour"]["slices"] == (np.flatnonzero(masks.any((1, 2))) + 1).tolist()
+    assert said["tumour"]["volume_ml"] is None
+    assert said["made_by"]["model"] == "ensemble"
+    assert set(said["made_by"]["weights_sha256"]) == {"unet.safetensors", "unetpp.safetensors"}
+    assert cv2.imread(str(tmp_path / "out" / "case_overlay.png")).shape[0] == 320
+
+
+def test_nifti_and_dicom_have_their_own_masks(tmp_path, models):
+    nib.save(as_nifti(FLAIR), tmp_path / "scan.nii.gz")
+    changes = {"PixelSpacing": [1.875, 1.875], "SliceThickness": 5.0}
+    write_series(tmp_path / "study", FLAIR, "FLAIR", **changes)
+    found = run([tmp_path / "scan.nii.gz", tmp_path / "study"], tmp_path / "out", models, overlay=False)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scan.json", "scan_mask.nii.gz", "study.json", "study_mask.nii.gz", "study_seg.dcm"}
+    mask = np.asanyarray(nib.load(tmp_path / "out" / "scan_mask.nii.gz").dataobj)
+    assert overlap(TUMOUR, mask.T > 0).dice > 0.95
+    ml = found["scan"].report["tumour"]["volume_ml"]
+    assert ml == pytest.approx(mask.sum() * 12 * 1.875**2 / 1000)
+
+
+def test_one_bad_scan_does_not_stop_the_others(tmp_path, models):
+    for name in ("a", "b", "c"):
+        write_tifs(tmp_path / "in" / name, RGB)
+    (tmp_path / "in" / "b" / "b_3.tif").write_bytes(b"damaged")
+    found = run([tmp_path / "in"], tmp_path / "out", models)
+    assert {name: outcome.status for name, outcome in found.items()} == {"a": "done", "b": "failed", "c": "done"}
+    assert "b_3.tif cannot be read as TIF" in found["b"].error
+    assert not list((tmp_path / "out").glob("b*"))
+
+
+def test_what_is_done_is_skipped_until_something_changes(tmp_path, models):
+    folder = write_tifs(tmp_path / "in" / "a", RGB)
+    out = tmp_path / "out"
+    statuses = [
+        run([folder], out, models, **changes)["a"].status for changes in ({}, {}, {"tta": False}, {"tta": False})
+    ]
+    assert statuses == ["done", "skipped", "done", "skipped"]
+    assert run([folder], out, models, tta=False, redo=True)["a"].status == "done"
+    os.utime(folder / "a_1.tif", (1, 1))
+    assert run([folder], out, models, tta=False)["a"].status == "done"
+
+
+def test_a_defect_is_kept_apart_from_a_mistake(tmp_path, models, monkeypatch):
+    folder = write_tifs(tmp_path / "in" / "a", RGB)
+    monkeypatch.setattr("brainseg.inference.cohort.write_overlay", lambda *_: 1 / 0)
+    outcome = run([folder], tmp_path / "out", models)["a"]
+    assert "a defect of brainseg (ZeroDivisionError" in outcome.error
+    assert "Traceback" in (tmp_path / "out" / "a_error.txt").read_text()
+    assert not (tmp_path / "out" / "a.json").exists()
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, models, monkeypatch):
+    def full(path, *_):
+        raise OSError(28, "No space left on device", str(path))
+
+    folder = write_tifs(tmp_path / "in" / "a", RGB)
+    monkeypatch.setattr("brainseg.inference.cohort.write_overlay", full)
+    assert "no space left while writing" in run([folder], tmp_path / "out", models)["a"].error
+
+
+def test_the_input_is_never_written_to(tmp_path, models):
+    folder = write_tifs(tmp_path / "in" / "a", RGB, TUMOUR)
+    for out in (tmp_path / "in", folder, folder / "out"):
+        with pytest.raises(DataError, match="would write into the input"):
+            run([folder], out, models)
+
+
+def test_two_workers_give_the_bytes_of_one(tmp_path, models):
+    for name in ("a", "b"):
+        write_tifs(tmp_path / "in" / name, RGB)
+    run([tmp_path / "in"], tmp_path / "one", models)
+    found = run([tmp_path / "in"], tmp_path / "two", models, workers=2)
+    assert {outcome.status for outcome in found.values()} == {"done"}
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) == 2 * (16 + 2)
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from brainseg.errors import DataError
+from brainseg.scans.cases import find_cases
+from tests.scans.heads import as_nifti, write_tifs
+from tests.scans.test_dicom import write_series
+
+RGB = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    for name in ("b", "a"):
+        write_tifs(tmp_path / "many" / name, RGB, RGB[..., 0] > 9)
+    (tmp_path / "many" / "notes").mkdir()
+    (tmp_path / "niftis").mkdir()
+    nib.save(as_nifti(RGB[..., 0]), tmp_path / "niftis" / "scan.nii.gz")
+    write_series(tmp_path / "study" / "inner", RGB[..., 0], "FLAIR")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_each_kind_is_recognised(inputs):
+    named = [inputs / "many", inputs / "niftis" / "scan.nii.gz", inputs / "study"]
+    found = [(case.name, case.kind) for case in find_cases(named)]
+    assert found == [("a", "tif"), ("b", "tif"), ("scan", "nifti"), ("study", "dicom")]
+    assert [case.name for case in find_cases([inputs / "many" / "b"])] == ["b"]
+
+
+def test_sequences_by_name(inputs):
+    scan = inputs / "niftis" / "scan.nii.gz"
+    (case,) = find_cases([scan], {"pre": scan})
+    assert (case.name, case.kind, set(case.paths)) == ("scan", "nifti", {"flair", "pre"})
+    (case,) = find_cases([], {"flair": inputs / "study" / "inner"})
+    assert case.kind == "dicom"
+
+
+@pytest.mark.parametrize(
+    ("names", "sequences", "words"),
+    [
+        ([], {}, "no input is named"),
+        (["none"], {}, "does not exist"),
+        (["empty"], {}, "holds no scan .it is empty."),
+        (["niftis"], {}, r"name the files, each a case: .*niftis/\*.nii.gz"),
+        (["many/a/a_1.tif"], {}, "is no NIfTI file; name its folder"),
+        (["many/a", "many"], {}, "are both called 'a'"),
+        (["many/a"], {"flair": "niftis/scan.nii.gz"}, "cannot be another"),
+        ([], {"pre": "niftis/scan.nii.gz"}, "go with one FLAIR"),
+        (["study/inner"], {"pre": "niftis/scan.nii.gz"}, "mix files and folders"),
+        ([], {"flair": "none.nii"}, "does not exist"),
+    ],
+)
+def test_what_is_no_scan_is_one_sentence(inputs, names, sequences, words):
+    with pytest.raises(DataError, match=words):
+        find_cases([inputs / name for name in names], {key: inputs / name for key, name in sequences.items()})
+
+
+def test_only_tif_slices_have_masks_to_score_with(inputs):
+    (case,) = find_cases([inputs / "niftis" / "scan.nii.gz"])
+    with pytest.raises(DataError, match="--score needs"):
+        case.read(truth=True)

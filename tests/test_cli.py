@@ -1,0 +1,92 @@
+"""`brainseg predict` as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from brainseg.cli import app
+from tests.scans.heads import head, threshold_models, write_tifs
+
+FLAIR, TUMOUR = head()
+RGB = np.stack([FLAIR] * 3, axis=-1)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return threshold_models(tmp_path_factory.mktemp("models"))
+
+
+def predict(*arguments):
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def test_one_case_is_one_line(tmp_path, models):
+    folder = write_tifs(tmp_path / "case", RGB, TUMOUR)
+    result = predict(folder, "--out", tmp_path / "out", "--weights", models, "--runtime", "torch", "--score")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("case: tumour of ")
+    assert "Dice 0.9" in result.stdout
+    again = predict(folder, "--out", tmp_path / "out", "--weights", models, "--runtime", "torch", "--score")
+    assert again.stdout == "case: done before (--redo does it again)\n"
+
+
+def test_a_cohort_has_a_summary_and_an_exit_status(tmp_path, models):
+    for name in ("a", "b"):
+        write_tifs(tmp_path / "in" / name, RGB, TUMOUR)
+    (tmp_path / "in" / "b" / "b_4.tif").unlink()
+    result = predict(tmp_path / "in", "--out", tmp_path / "out", "--weights", models, "--runtime", "torch", "--score")
+    assert result.exit_code == 2
+    assert "error: b: " in result.stderr
+    assert "without 4" in result.stderr
+    assert "2 cases: 1 segmented, 1 failed; whole-volume Dice of 1: mean 0.9" in result.stdout
+    table = pd.read_csv(tmp_path / "out" / "summary.csv").set_index("case")
+    assert table["status"].to_dict() == {"a": "done", "b": "failed"}
+    assert table.loc["a", "dice"] > 0.95
+    write_tifs(tmp_path / "new", RGB)
+    (tmp_path / "in" / "b" / "b_4.tif").write_bytes((tmp_path / "in" / "a" / "a_4.tif").read_bytes())
+    (tmp_path / "in" / "b" / "b_4_mask.tif").write_bytes((tmp_path / "in" / "a" / "a_4_mask.tif").read_bytes())
+    result = predict(tmp_path / "in", "--out", tmp_path / "out", "--weights", models, "--runtime", "torch", "--score")
+    assert result.exit_code == 0
+    assert "2 cases: 1 segmented, 1 done before; whole-volume Dice of 2" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "no input is named"),
+        (["nowhere"], "nowhere does not exist"),
+        (["--flair", "nowhere.nii"], "nowhere.nii does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_leaves_nothing(tmp_path, arguments, words):
+    result = predict(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from brainseg.cli import app; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    for name in ("torch", "numpy", "cv2", "nibabel", "pandas", "pydicom"):
+        assert f"'{name}'" not in loaded
+    assert predict("--help").exit_code == 0
+
+
+def test_the_package_offers_segment_without_loading_torch():
+    code = (
+        "import sys, brainseg; print('torch' in sys.modules, 'segment' in brainseg.__all__, callable(brainseg.segment))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert printed == "False True True\n"
+    import brainseg
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        brainseg.nothing  # noqa: B018
