@@ -45,6 +45,8 @@ def test_a_normalised_scan_keeps_its_background_black():
     assert found[0, 0, 0].tolist() == [0, 0, 0]
     assert found[0, 149, 120].tolist() == [255] * 3
     assert found[0, 124, 120, 0] in range(122, 130)
+    images[0, 124, 120] = 0  # tissue of the background's value stays tissue
+    assert to_canvas(images, canvas_for(256, 256, None))[0, 124, 120, 0] in range(126, 129)
 
 
 def test_a_few_far_brighter_voxels_do_not_darken_the_rest():
