@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-Unit = Literal["slices/s", "ms/slice"]
+Unit = Literal["slices/s", "ms/slice", "s/patient"]
 Side = Callable[[], object]
 COLUMNS = ("what", "unit", "ours", "theirs", "ratio", "(min - max)")
 
@@ -40,7 +40,9 @@ class Comparison:
     def speeds(self) -> tuple[float, float]:
         """Median speed of both sides, in `unit`."""
         ours, theirs = (median(column) for column in zip(*self.pairs, strict=True))
-        return (1 / ours, 1 / theirs) if self.unit == "slices/s" else (1e3 * ours, 1e3 * theirs)
+        if self.unit == "slices/s":
+            return 1 / ours, 1 / theirs
+        return (1e3 * ours, 1e3 * theirs) if self.unit == "ms/slice" else (ours, theirs)
 
 
 def time_pairs(ours: Side, theirs: Side, slices: int, pairs: int) -> tuple[tuple[float, float], ...]:

@@ -1,0 +1,100 @@
+"""`brainseg predict` on one synthetic patient: each runtime beside eager torch, in turns, brain extraction apart."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from benchmarks.settings import SEED
+from benchmarks.timing import Comparison, format_comparisons, time_pairs
+from brainseg.data.phantom import PhantomParams, make_patient
+from brainseg.data.slices import FLAIR
+from brainseg.inference.array import ArrayOrigin
+from brainseg.inference.models import LoadedModels, load_models
+from brainseg.inference.segmentation import Segmenter
+from brainseg.model.forward import grid_probability
+from brainseg.preprocess.inputs import network_input
+from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
+from brainseg.scans.scan import SEQUENCES, Scan
+
+SLICES = 36
+EAGER = "eager torch, float32, channels last"
+
+
+def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each comparison.")] = 3) -> None:
+    """Time prediction with the shipped weights, and print the peak of memory."""
+    import resource
+    import sys
+
+    from benchmarks.machine import describe
+
+    comparisons = compare(SLICES, pairs)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    print(format_comparisons(comparisons))
+    print(f"\nbrain extraction alone: {brain_seconds(SLICES):.2f} s a patient of {SLICES} slices, part of the above")
+    print(f"{describe()}; medians of {pairs} pairs timed in turns; peak memory with both runtimes {peak:.0f} MiB")
+
+
+def compare(slices: int, pairs: int) -> list[Comparison]:
+    """Networks alone and the whole patient, OpenVINO (torch where it is not installed) beside eager torch.
+
+    Args:
+        slices: of the synthetic patient.
+        pairs: timed turns.
+    """
+    eager = load_models(device="cpu", runtime="torch")
+    fast = load_models(device="cpu", runtime="openvino" if find_spec("openvino") else "torch")
+    scan = phantom_scan(slices)
+    ours = f"{fast.runtime}, float32"
+    found = [_network(name, eager, fast, scan, ours, pairs) for name in eager.networks]
+    quick, plain = Segmenter(fast), Segmenter(eager)
+    found.append(
+        Comparison(
+            what=f"predict, patient of {len(scan.slices)}",
+            ours=f"brain extraction, both networks with flips by {ours}, clean-up",
+            theirs=f"the same by {EAGER}",
+            unit="s/patient",
+            pairs=time_pairs(lambda: quick(scan), lambda: plain(scan), 1, pairs),
+        )
+    )
+    return found
+
+
+def phantom_scan(slices: int) -> Scan:
+    """A synthetic head of about `slices` slices of 256 x 256."""
+    patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)
+    return Scan("phantom", patient.images, None, patient.slices, SEQUENCES, (), (), ArrayOrigin())
+
+
+def _network(name: str, eager: LoadedModels, fast: LoadedModels, scan: Scan, ours: str, pairs: int) -> Comparison:
+    network, info = eager.networks[name]
+    patient = make_patient(0, PhantomParams(patients=1, slices=len(scan.slices), size=256), SEED)
+    inputs = network_input(patient, info.inputs)
+    graph = fast.networks[name][0]
+    return Comparison(
+        what=f"{name} at {info.inputs.input_size} px",
+        ours=ours,
+        theirs=EAGER,
+        unit="ms/slice",
+        pairs=time_pairs(
+            lambda: grid_probability(graph, inputs, tta=False),
+            lambda: grid_probability(network, inputs, tta=False),
+            len(inputs),
+            pairs,
+        ),
+    )
+
+
+def brain_seconds(slices: int) -> float:
+    """Seconds that brain extraction takes of one patient."""
+    stripper = make_stripper(SkullStripParams())
+    assert stripper is not None
+    flair = np.ascontiguousarray(phantom_scan(slices).images[..., FLAIR])
+    return time_pairs(lambda: stripper.brain_mask(flair), lambda: None, 1, 1)[0][0]
+
+
+if __name__ == "__main__":
+    typer.run(main)
