@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from brainseg.errors import DataError
 from brainseg.scans.dicom import read_dicom, write_seg
@@ -177,3 +177,40 @@ def test_a_series_that_no_seg_can_refer_to_is_one_sentence(tmp_path):
     with pytest.raises(DataError, match="no DICOM SEG can refer to this series"):
         write_seg(tmp_path / "seg.dcm", STACK > 500, scan.origin, "ensemble", "0.1.0")
     assert not list(tmp_path.glob("*.dcm"))
+
+
+def write_enhanced(path: Path, stack: np.ndarray) -> None:
+    """All slices as frames of one file, the last first; 5 mm x 1 mm x 2 mm."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = EnhancedMRImageStorage, generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    d = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
+    d.SOPClassUID, d.SOPInstanceUID = EnhancedMRImageStorage, meta.MediaStorageSOPInstanceUID
+    d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = STUDY, generate_uid(), FRAME
+    d.PatientID, d.PatientName, d.Modality, d.SeriesDescription = "1", "A^B", "MR", "FLAIR"
+    d.Rows, d.Columns, d.NumberOfFrames = stack.shape[1], stack.shape[2], len(stack)
+    d.SamplesPerPixel, d.PhotometricInterpretation, d.PixelRepresentation = 1, "MONOCHROME2", 0
+    d.BitsAllocated, d.BitsStored, d.HighBit = 16, 16, 15
+    shared, measures, plane = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [1.0, 2.0], 5.0
+    plane.ImageOrientationPatient = list(AXIAL)
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    d.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for i in reversed(range(len(stack))):
+        frame, position, content = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = [-3.0, -4.0, 10.0 + 5 * i]
+        content.StackID, content.InStackPositionNumber = "1", i + 1
+        frame.PlanePositionSequence, frame.FrameContentSequence = [position], [content]
+        frames.append(frame)
+    d.PerFrameFunctionalGroupsSequence = frames
+    d.PixelData = np.ascontiguousarray(stack[::-1]).astype(np.uint16).tobytes()
+    path.parent.mkdir(parents=True)
+    d.save_as(path, enforce_file_format=True)
+
+
+def test_one_file_of_many_frames(tmp_path):
+    write_enhanced(tmp_path / "s" / "all.dcm", STACK)
+    scan = read_dicom({"flair": tmp_path / "s"})
+    np.testing.assert_array_equal(scan.images[..., 1], STACK)
+    assert scan.spacing == (5.0, 1.0, 2.0)
