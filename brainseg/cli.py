@@ -1,7 +1,9 @@
-"""The command line for people with scans: `brainseg predict`. Nothing heavy is imported before it is needed."""
+"""The command line for people with scans: `brainseg predict` and `view`. Nothing heavy is imported unless needed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainseg import __version__
+from brainseg.terminal import MISTAKE, sentence
 
 if TYPE_CHECKING:
     from brainseg.inference.cohort import Outcome, Settings
@@ -101,22 +104,47 @@ def predict(
 
     Exit status 2 if any case failed; the others are written all the same, and a rerun skips them.
     """
-    from brainseg.terminal import sentence
-
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
-    try:
+    with _mistakes_in_one_sentence():
         from brainseg.inference.cohort import Settings
 
         settings = Settings(
             out, model.value, weights, device.value, runtime.value, tta, stripped, probability, overlay, score, redo
         )
         failed = _predict(inputs or [], named, settings, workers)
+    raise typer.Exit(MISTAKE if failed else 0)
+
+
+@app.command()
+def view(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT", help="<case>.json of predict, or the folder with it if it is alone.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Show a scan with its mask in the browser: slices, 3-D, the tumour's size.
+
+    The page is served to this computer alone, with nothing from the network, until Ctrl-C. The scan has to lie where
+    predict read it.
+    """
+    with _mistakes_in_one_sentence():
+        from brainseg.view.result import find_result
+        from brainseg.view.server import serve
+
+        serve(find_result(result), port, browser, typer.echo)
+
+
+@contextmanager
+def _mistakes_in_one_sentence() -> Iterator[None]:
+    """End with exit status 2 where the user can mend what went wrong; a defect keeps its traceback."""
+    try:
+        yield
     except Exception as error:
         if (said := sentence(error)) is None:
             raise
         typer.echo(f"error: {said}", err=True)
-        raise typer.Exit(2) from None
-    raise typer.Exit(2 if failed else 0)
+        raise typer.Exit(MISTAKE) from None
 
 
 def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:

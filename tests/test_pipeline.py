@@ -21,7 +21,7 @@ from tests.pipeline import ROOT, STAGES, command, dvc_yaml, outputs, shipped_par
 DVC = dvc_yaml()
 PARAMS = shipped_params()
 BASE = ("errors", "files", "params", "progress", "terminal")
-ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "cli")
+ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "view", "cli")
 LATE = [
     "from __future__ import annotations",
     "from typing import TYPE_CHECKING, Any",
@@ -29,6 +29,8 @@ LATE = [
     "def __getattr__(name: str) -> Any:",
 ]
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
+VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
+PAGE = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -78,10 +80,10 @@ def test_the_code_a_stage_depends_on_is_what_it_imports(stage):
     assert needed - listed == set(), "missing in dvc.yaml"
 
 
-def test_manifest_and_shipped_weights_are_all_that_the_package_reads_beside_its_code():
+def test_manifest_shipped_weights_and_page_are_all_that_the_package_reads_beside_its_code():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "brainseg").rglob("*") if path.is_file()}
     data = {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))}
-    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST
+    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | PAGE
     assert set(DVC["stages"]["download"]["deps"]) > MANIFEST
     # no stage reads the weights that the package ships: they are made from the pipeline, not in it
     assert not any("weights/" in dep or "shipped" in dep for stage in DVC["stages"].values() for dep in stage["deps"])

@@ -16,6 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.processing import resample_from_to
 from nibabel.spatialimages import HeaderDataError
 
+from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
@@ -141,6 +142,25 @@ def write_nifti(path: Path, values: Image, origin: NiftiOrigin) -> None:
     image = type(origin.image)(stored, None, header)
     with atomic_path(path) as temporary:
         temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))  # no clock in the bytes
+
+
+def read_nifti_mask(path: Path, flair: nib.Nifti1Image) -> Bool:
+    """Read a mask that `write_nifti` wrote.
+
+    Args:
+        path: of the mask.
+        flair: of the file that it was made from.
+
+    Returns:
+        bool [x, y, z] as stored.
+
+    Raises:
+        DataError: missing, damaged, or not on FLAIR's grid.
+    """
+    image, values = _load(path)
+    if values.shape != flair.shape[:3] or not np.allclose(image.affine, flair.affine, atol=1e-3):
+        raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
+    return values > 0
 
 
 def _load(path: Path) -> tuple[nib.Nifti1Image, Image]:

@@ -1,0 +1,179 @@
+"""The JSON that a prediction left: found, checked, and said in the words of the page."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError, field_validator
+
+from brainseg.errors import DataError
+from brainseg.scans.cases import Case
+
+NAMED = 6
+"""So many names of files in a sentence."""
+
+
+class Tumour(BaseModel):
+    """Sizes; millimetres and millilitres are None where the scan has no spacing."""
+
+    voxels: int
+    volume_ml: float | None
+    slices: list[int]
+    largest_diameter_mm: float | None
+    largest_diameter_px: float
+
+
+class MadeBy(BaseModel):
+    """Version of brainseg, and its model."""
+
+    brainseg: str
+    model: str
+
+
+class Report(BaseModel):
+    """Of `<case>.json`, what is shown; see `brainseg.inference.results.report`."""
+
+    case: str
+    kind: Literal["tif", "nifti", "dicom"]
+    input: dict[Literal["flair", "pre", "post"], Path]
+    shape: tuple[int, int, int]
+    tumour: Tumour
+    warnings: list[str]
+    made_by: MadeBy
+
+    @field_validator("case")
+    @classmethod
+    def _is_a_name(cls, case: str) -> str:
+        if case in ("", ".", "..") or Path(case).name != case:
+            raise ValueError("it names files, so it cannot be a path")
+        return case
+
+    @field_validator("input")
+    @classmethod
+    def _has_flair(cls, paths: dict[str, Path]) -> dict[str, Path]:
+        if "flair" not in paths:
+            raise ValueError("there is no flair in it")
+        return paths
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a prediction left of one case.
+
+    Attributes:
+        path: of the JSON; the mask lies beside it.
+        report: what the JSON says.
+    """
+
+    path: Path
+    report: Report
+
+    @property
+    def case(self) -> Case:
+        """The scan that was segmented, to be read again."""
+        return Case(self.report.case, self.report.kind, {str(key): path for key, path in self.report.input.items()})
+
+    @property
+    def mask(self) -> Path:
+        """The NIfTI file, or the folder of TIF files."""
+        name = self.report.case
+        return self.path.parent / (name if self.report.kind == "tif" else f"{name}_mask.nii.gz")
+
+
+def find_result(path: Path) -> Result:
+    """The result that the user named.
+
+    Args:
+        path: the JSON, or the folder that it lies in if it is the only one there.
+
+    Raises:
+        DataError: nothing there, no JSON of `brainseg predict`, or several.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist; name the <case>.json that brainseg predict wrote.")
+    if path.is_file():
+        return Result(path, read_report(path))
+    found = {}
+    for file in sorted(path.glob("*.json")):
+        try:
+            found[file] = read_report(file)
+        except DataError:
+            continue  # somebody else's
+    if not found:
+        raise DataError(f"{path} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file.")
+    if len(found) > 1:
+        names = ", ".join(file.name for file in list(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
+    return Result(*next(iter(found.items())))
+
+
+def read_report(path: Path) -> Report:
+    """Read one `<case>.json`.
+
+    Raises:
+        DataError: no JSON, or not of `brainseg predict`.
+    """
+    try:
+        return Report.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        why = f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    except ValueError as error:  # of JSON, and of UTF-8
+        why = " ".join(str(error).split())
+    raise DataError(f"{path} is no <case>.json of brainseg predict ({why}); name the one beside the mask.")
+
+
+def facts(report: Report, slices: int) -> list[tuple[str, str]]:
+    """What the page says of a case, label and value.
+
+    Args:
+        report: of the case.
+        slices: of the scan, with tumour or without.
+    """
+    tumour = report.tumour
+    if tumour.volume_ml is None or tumour.largest_diameter_mm is None:
+        size, across = f"{tumour.voxels:,} voxels", f"{tumour.largest_diameter_px:.0f} pixels"
+    else:
+        size, across = f"{tumour.volume_ml:.1f} ml", f"{tumour.largest_diameter_mm:.0f} mm"
+    rows = [("Tumour volume", size if tumour.voxels else "no tumour was found")]
+    if tumour.slices:
+        rows += [
+            ("Largest diameter", f"{across}, axial"),
+            ("Tumour slices", f"{len(tumour.slices)} of {slices}: {_span(tumour.slices)}"),
+        ]
+    return [*rows, ("Model", report.made_by.model), ("Made by", f"brainseg {report.made_by.brainseg}")]
+
+
+def warnings(report: Report) -> list[str]:
+    """The JSON's warnings, with files by name alone: a path may tell more than the page has to."""
+    texts = report.warnings
+    for path in report.input.values():
+        texts = [text.replace(str(path), path.name) for text in texts]
+    return texts
+
+
+def page_content(report: Report, slices: list[int], more: list[str], start_mm: tuple[float, ...]) -> dict[str, Any]:
+    """All that the page asks for, ready for JSON; no path is in it.
+
+    Args:
+        report: of the case.
+        slices: the axial slices' numbers in the files, feet first.
+        more: sentences beside the JSON's own warnings.
+        start_mm: where to look first, in the volumes' space.
+    """
+    return {
+        "case": report.case,
+        "facts": facts(report, len(slices)),
+        "warnings": [*warnings(report), *more],
+        "tumour": bool(report.tumour.voxels),
+        "start_mm": start_mm,
+        "first_slice": slices[0],
+    }
+
+
+def _span(numbers: list[int]) -> str:
+    return str(numbers[0]) if len(numbers) == 1 else f"{min(numbers)} to {max(numbers)}"

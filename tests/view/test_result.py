@@ -1,0 +1,92 @@
+"""Which result is meant, and what the page says of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from brainseg.errors import DataError
+from brainseg.view.result import facts, find_result, page_content, read_report
+
+
+def changed(out, folder, **changes):
+    """A copy of the JSON of `turned` with other values."""
+    path = folder / "turned.json"
+    path.write_text(json.dumps(json.loads((out / "turned.json").read_text()) | changes))
+    return path
+
+
+def test_the_file_or_a_folder_with_one(out, tmp_path):
+    result = find_result(out / "tifs.json")
+    assert (result.report.case, result.report.kind, result.mask) == ("tifs", "tif", out / "tifs")
+    shutil.copy(out / "turned.json", tmp_path)
+    (tmp_path / "other.json").write_text('{"a": 1}')
+    result = find_result(tmp_path)
+    assert (result.report.case, result.mask) == ("turned", tmp_path / "turned_mask.nii.gz")
+    assert result.case.paths == {"flair": out.parent / "turned.nii.gz"}
+
+
+def test_several_none_and_nothing(out, tmp_path):
+    with pytest.raises(DataError, match=r"holds 3 results \(study.json, tifs.json, turned.json\); name one of them"):
+        find_result(out)
+    with pytest.raises(DataError, match=r"holds no <case>.json"):
+        find_result(tmp_path)
+    with pytest.raises(DataError, match="does not exist"):
+        find_result(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"[1]", "the whole: input should be"),
+        (b'{"case": "a"}', "kind: field required"),
+        (b"not JSON", "Expecting value"),
+        (b"\xff\xfe\x00", "codec"),
+    ],
+)
+def test_other_files_are_one_sentence(tmp_path, text, words):
+    path = tmp_path / "x.json"
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=rf"x.json is no <case>.json of brainseg predict \(.*{words}"):
+        read_report(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"case": "../../etc/passwd"}, "case: .*cannot be a path"),
+        ({"case": ""}, "case: .*cannot be a path"),
+        ({"kind": "array"}, "kind: "),
+        ({"input": {"pre": "x.nii"}}, "input: .*no flair"),
+    ],
+)
+def test_a_json_that_would_lead_elsewhere_is_refused(out, tmp_path, changes, words):
+    with pytest.raises(DataError, match=words):
+        find_result(changed(out, tmp_path, **changes))
+
+
+def test_facts_in_millilitres_or_in_voxels(out):
+    report = find_result(out / "turned.json").report
+    said = dict(facts(report, 16))
+    assert said["Tumour volume"] == f"{report.tumour.volume_ml:.1f} ml"
+    assert said["Largest diameter"].endswith(" mm, axial")
+    assert said["Tumour slices"] == "4 of 16: 7 to 10"
+    assert said["Model"] == "ensemble"
+    report = find_result(out / "tifs.json").report
+    said = dict(facts(report, 16))
+    assert said["Tumour volume"] == f"{report.tumour.voxels:,} voxels"
+    assert said["Largest diameter"].endswith(" pixels, axial")
+    assert said["Tumour slices"] == "4 of 16: 10 to 13"  # their numbers begin with 3
+    report.tumour.voxels, report.tumour.slices = 0, []
+    assert list(dict(facts(report, 16))) == ["Tumour volume", "Model", "Made by"]
+
+
+def test_no_path_is_told(out):
+    result = find_result(out / "turned.json")
+    where = str(result.case.paths["flair"])
+    result.report.warnings.append(f"{where} has another grid than FLAIR")
+    content = page_content(result.report, list(range(16)), ["more"], (1.0, 2.0, 3.0))
+    assert content["warnings"][-2:] == ["turned.nii.gz has another grid than FLAIR", "more"]
+    assert str(out.parent) not in json.dumps(content)
