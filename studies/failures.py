@@ -14,12 +14,12 @@ from brainseg.data.slices import Bool
 from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
+from brainseg.inference.models import steps_of
 from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.dataset import split_slices
 from brainseg.model.shipped import load_shipped
 from brainseg.progress import progress
-from studies.release import steps_of
 
 EDGE_PX = 2
 

@@ -22,7 +22,8 @@ from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import atomic_path, write_csv, write_json
-from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.models import steps_of
+from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER, halve, load_shipped
@@ -127,11 +128,6 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
         }
         for name, dice in scores.items()
     }
-
-
-def steps_of(postprocess: dict[str, Any]) -> Choice:
-    """The steps alone, of what a model's JSON says of its post-processing (flips and trail beside them)."""
-    return Choice(**{key: postprocess[key] for key in Choice.model_fields})
 
 
 def _json(path: Path) -> dict[str, Any]:

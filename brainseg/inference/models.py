@@ -79,7 +79,7 @@ def load_models(
         }
     else:
         networks = {name: (network.to(placed), known) for name, (network, known) in networks.items()}
-    choice = Choice(**{key: post[key] for key in Choice.model_fields})
+    choice = steps_of(post)
     return LoadedModels(
         name=model if len(files) > 1 else files[0].stem,
         networks=networks,
@@ -89,6 +89,11 @@ def load_models(
         runtime=run_by,
         device=placed,
     )
+
+
+def steps_of(postprocess: dict[str, Any]) -> Choice:
+    """The steps alone, of what a model's JSON says of its post-processing (flips and trail beside them)."""
+    return Choice(**{key: postprocess[key] for key in Choice.model_fields if key in postprocess})
 
 
 def _choice_file(weights: Path, model: Model) -> tuple[list[Path], dict[str, Any] | None]:

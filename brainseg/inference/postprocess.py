@@ -1,5 +1,7 @@
 """From probabilities to a mask: threshold, smallest component, hole filling, largest component only.
 
+A tumour that the networks see but are unsure of shall not be lost: the threshold falls with the volume's peak.
+
 As in nnU-Net, what to do is determined once, on validation patients, and then applied to
 others: a `Choice` is data that travels in the model's JSON, not code.
 """
@@ -28,6 +30,9 @@ Size = Annotated[int, Field(ge=0)]
 MIN_GAIN = 1e-4
 """A step that raises the mean Dice by no more than this is noise, and is left out."""
 
+LEAST_THRESHOLD = 0.2
+"""However faint the peak: a volume without tumour stays empty."""
+
 _CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
 _CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)
 
@@ -37,6 +42,7 @@ class PostprocessParams(Params):
 
     Attributes:
         tta: average the network's output over flips of the input (test-time augmentation).
+        peak_share: see `Choice`; given, not tried out, since few validation patients need it.
         thresholds: probabilities from which a pixel is tumour, rising, each in (0, 1).
         min_component_px: sizes in voxels below which a 3-D component is removed, rising.
         fill_holes: whether to try filling holes slice by slice.
@@ -44,6 +50,7 @@ class PostprocessParams(Params):
     """
 
     tta: bool = True
+    peak_share: float = Field(default=0.0, ge=0, lt=1)
     # strict=False lets a YAML list become a tuple; the elements stay strict
     thresholds: tuple[Threshold, ...] = Field((0.3, 0.4, 0.5, 0.6, 0.7), min_length=1, strict=False)
     min_component_px: tuple[Size, ...] = Field((0, 20, 50, 100), min_length=1, strict=False)
@@ -63,12 +70,15 @@ class Choice(Params):
 
     Attributes:
         threshold: a pixel is tumour from this probability on.
+        peak_share: where this share of the volume's highest probability is less than the threshold, it is the
+            threshold instead, but no less than `LEAST_THRESHOLD`; 0 never lowers it.
         min_component_px: 3-D components of fewer voxels are removed; 0 removes none.
         fill_holes: background enclosed within a slice becomes tumour.
         largest_only: only the largest 3-D component is kept.
     """
 
     threshold: Threshold = 0.5
+    peak_share: float = Field(default=0.0, ge=0, lt=1)
     min_component_px: Size = 0
     fill_holes: bool = False
     largest_only: bool = False
@@ -92,11 +102,23 @@ def apply(probability: Probability, choice: Choice) -> Bool:
         DataError: not three axes, not floating point, or a value outside 0..1 or NaN.
     """
     _check(probability)
-    mask: Bool = probability >= np.float32(choice.threshold)
+    mask: Bool = probability >= threshold_for(probability, choice)
     if mask.any():
         box = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
         mask[box] = _tidy(mask[box], choice)  # the same as on the whole volume, and several times faster
     return mask
+
+
+def threshold_for(probability: Probability, choice: Choice) -> np.float32:
+    """The threshold that `apply` uses on this volume.
+
+    Args:
+        probability: float [n, height, width] in 0..1.
+        choice: what to do.
+    """
+    peak = float(probability.max(initial=0.0)) * choice.peak_share
+    lowered = min(choice.threshold, max(peak, LEAST_THRESHOLD))
+    return np.float32(lowered if choice.peak_share else choice.threshold)
 
 
 def choose(
@@ -104,9 +126,9 @@ def choose(
 ) -> tuple[Choice, list[dict[str, Any]]]:
     """Determine the post-processing on validation patients, one step after another.
 
-    Starts from a threshold of 0.5 and nothing else. Each step (threshold, smallest component,
-    hole filling, largest only) takes its best candidate, given the steps before, and is kept
-    only if it raises the mean whole-volume Dice by more than `MIN_GAIN`.
+    Starts from a threshold of 0.5, the share of the peak as given, and nothing else. Each step
+    (threshold, smallest component, hole filling, largest only) takes its best candidate, given the
+    steps before, and is kept only if it raises the mean whole-volume Dice by more than `MIN_GAIN`.
 
     Args:
         probabilities: patient -> float [n, height, width] in 0..1.
@@ -127,7 +149,7 @@ def choose(
         "fill_holes": params.fill_holes,
         "largest_only": params.largest_only,
     }
-    choice = Choice()
+    choice = Choice(peak_share=params.peak_share)
     best = _mean_dice(probabilities, truths, choice)
     trail = [_row("start", choice.threshold, best, kept=True)]
     for step, candidates in steps.items():

@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 from brainseg.data.slices import FLAIR, Bool, SliceSet
 from brainseg.inference.brain import find_scan_brain
 from brainseg.inference.models import LoadedModels
-from brainseg.inference.postprocess import Choice, apply
+from brainseg.inference.postprocess import apply, threshold_for
 from brainseg.inference.predictor import probabilities
 from brainseg.preprocess.clahe import apply_clahe
 from brainseg.preprocess.skull_strip import make_stripper
@@ -91,15 +91,16 @@ class Segmenter:
         whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)
         volume = probabilities(self.models.networks, whole, tta=self.tta)[self.models.name]
-        mask = apply(volume, self.models.choice)
+        mask, threshold = apply(volume, self.models.choice), threshold_for(volume, self.models.choice)
         warnings = [*scan.warnings, *found.warnings]
         if len(scan.slices) == 1:
             warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
+        if mask.any() and threshold < np.float32(self.models.choice.threshold):
+            warnings.append(f"the networks are unsure: tumour has a probability of {volume.max():.2f} at most")
         if not mask.any():
             warnings.append("no tumour was found")
         return Segmentation(
-            mask=from_canvas(_agreeing(volume, mask, self.models.choice), canvas)
-            >= np.float32(self.models.choice.threshold),
+            mask=from_canvas(_agreeing(volume, mask, threshold), canvas) >= threshold,
             probability=from_canvas(volume, canvas),
             brain=from_canvas(brain.astype(np.float32), canvas) >= 0.5,
             stripped=found.stripped,
@@ -108,9 +109,8 @@ class Segmenter:
         )
 
 
-def _agreeing(volume: Float, mask: Bool, choice: Choice) -> Float:
+def _agreeing(volume: Float, mask: Bool, threshold: np.float32) -> Float:
     """Probabilities whose threshold gives `mask`: resampled, they give smooth edges where a mask would give steps."""
-    threshold = np.float32(choice.threshold)
     return np.where(mask, np.maximum(volume, threshold), np.where(volume < threshold, volume, 0))
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 from brainseg.errors import DataError, ParamsError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference import postprocess
-from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose
+from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose, threshold_for
 from brainseg.params import validate
 
 
@@ -44,6 +44,17 @@ class TestApply:
         assert not kept[2].any()
         assert apply(probability, Choice(min_component_px=4)).sum() == 9
         assert not apply(probability, Choice(min_component_px=6)).any()
+
+    def test_an_unsure_tumour_is_found_by_a_lower_threshold(self):
+        """Half of a peak of 0.6 is 0.3; at a peak of 0.9 the threshold of 0.4 is lower anyway; 0.2 is the least."""
+        choice = Choice(threshold=0.4, peak_share=0.5)
+        for peak, lowered in ((0.6, 0.3), (0.9, 0.4), (0.3, 0.2), (0.0, 0.2)):
+            probability = empty()
+            probability[1, 2:5, 2:5] = peak / 2
+            probability[1, 3, 3] = peak
+            assert threshold_for(probability, choice) == np.float32(lowered)
+            np.testing.assert_array_equal(apply(probability, choice), probability >= np.float32(lowered))
+            assert threshold_for(probability, Choice(threshold=0.4)) == np.float32(0.4)
 
     def test_holes_are_filled_in_each_slice_not_through_the_stack(self):
         probability = empty()
