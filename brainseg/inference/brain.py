@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainseg.data.slices import U8, Bool
+from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
-from brainseg.preprocess.skull_strip import Brain, SkullStripParams, Stripper, find_brain
+from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
+from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
 from brainseg.preprocess.volumes import fill_holes, largest_component
 from brainseg.scans.canvas import PIXEL_MM, Canvas
 from brainseg.scans.scan import Spacing
@@ -31,7 +32,7 @@ class Found:
 
 
 def find_scan_brain(
-    flair: U8,
+    images: U8,
     canvas: Canvas,
     spacing: Spacing | None,
     params: SkullStripParams,
@@ -41,7 +42,7 @@ def find_scan_brain(
     """Find the brain as training did, with the gate in millilitres where the scan says its voxel size.
 
     Args:
-        flair: uint8 [n, side, side].
+        images: uint8 [n, side, side, 3].
         canvas: of the scan.
         spacing: of the scan.
         params: of the model.
@@ -51,10 +52,11 @@ def find_scan_brain(
     Raises:
         DataError: no brain is found, or a scan said to be stripped has no background.
     """
+    flair = np.ascontiguousarray(images[..., FLAIR])
     if stripped or params.method == "none" or stripper is None:
         return Found(_as_it_came(flair, canvas, stripped), bool(stripped), ())
     gated = _gate(params, flair, spacing)
-    mask = stripper.brain_mask(flair)
+    mask = agreed_mask(stripper, flair, other_sequences(images) if params.sequences == "most" else [])
     if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
         raise DataError(
             f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import pdist
 
-from brainseg.data.slices import FLAIR, Bool, SliceSet
+from brainseg.data.slices import Bool, SliceSet
 from brainseg.inference.brain import find_scan_brain
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import apply, threshold_for
@@ -85,8 +85,7 @@ class Segmenter:
         height, width = scan.images.shape[1:3]
         canvas = canvas_for(height, width, scan.spacing)
         images = to_canvas(scan.images, canvas)
-        flair = np.ascontiguousarray(images[..., FLAIR])
-        found = find_scan_brain(flair, canvas, scan.spacing, self._info.skull_strip, self._stripper, stripped)
+        found = find_scan_brain(images, canvas, scan.spacing, self._info.skull_strip, self._stripper, stripped)
         brain = found.brain.mask
         whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from brainseg.params import Params
 
+AIR = -3.0
+"""About where no signal lies in standard deviations of the brain's: a coil multiplies what is above it."""
+
 
 class AugmentParams(Params):
     """Strengths; 0 switches a transform off.
@@ -23,6 +26,9 @@ class AugmentParams(Params):
         contrast: largest relative change of each sequence's contrast (log-uniform), 0 to 1.
         brightness: largest shift of each sequence's level, standard deviations of its intensities.
         gamma: largest exponent change of each sequence's tone curve (log-uniform), 0 to 1.
+        bias: largest coefficient of a smooth field that multiplies each sequence, as an unevenly sensitive coil
+            does: exp of a polynomial of second order in the window's coordinates (its model: Van Leemput et al.,
+            IEEE Trans. Med. Imaging 18:885, 1999), 0 to 1.
         noise: largest standard deviation of Gaussian noise, standard deviations of the intensities.
         drop_sequence: probability that pre- or post-contrast is replaced by FLAIR, as the dataset
             does where a sequence is missing.
@@ -36,6 +42,7 @@ class AugmentParams(Params):
     contrast: float = Field(ge=0, lt=1)
     brightness: float = Field(ge=0, le=3)
     gamma: float = Field(ge=0, lt=1)
+    bias: float = Field(default=0, ge=0, le=1)
     noise: float = Field(ge=0, le=3)
     drop_sequence: float = Field(ge=0, le=1)
     flair_only: float = Field(default=0, ge=0, le=1)
@@ -105,14 +112,25 @@ def _drop_sequence(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
     return torch.where(replace[:, None, :, None, None], stack[:, :, 1:2], stack)
 
 
+def _field(side: int, strength: float, draw: _Draw) -> Tensor:
+    """A smooth positive factor [b, 1, 3, s, s], near 1 in the middle of the window."""
+    axis = torch.linspace(-1, 1, side, device=draw.device)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    terms = torch.stack([x, y, x * y, x * x - 1 / 3, y * y - 1 / 3])
+    weights = draw.uniform(3, len(terms)) * strength
+    return torch.exp(torch.einsum("bct,tyx->bcyx", weights, terms))[:, None]
+
+
 def _intensities(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:
-    """Tone curve, contrast, level and noise of each sequence by itself: scanners differ in all four."""
+    """Tone curve, evenness, contrast, level and noise of each sequence by itself: scanners differ in all five."""
     if params.gamma:
         low, high = stack.amin((1, 3, 4), keepdim=True), stack.amax((1, 3, 4), keepdim=True)
         unit = (stack - low) / (high - low).clamp_min(1e-3)
         exponent = torch.exp(draw.uniform(1, 3, 1, 1) * math.log1p(params.gamma))
         stack = unit**exponent * (high - low) + low
     gain = torch.exp(draw.uniform(1, 3, 1, 1) * math.log1p(params.contrast))
+    if params.bias:
+        stack = (stack - AIR) * _field(stack.shape[-1], params.bias, draw) + AIR
     stack = stack * gain + draw.uniform(1, 3, 1, 1) * params.brightness
     if params.noise:
         strength = draw.uniform(1, 1, 1, 1).abs() * params.noise

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.params import Params
+from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
 from brainseg.preprocess.volumes import morphology
 
 Method = Literal["deepbet", "mazurowski", "classical", "none"]
@@ -25,6 +26,8 @@ class SkullStripParams(Params):
 
     Attributes:
         method: how to find the brain; "none" keeps everything.
+        sequences: "flair" shows the method FLAIR alone; "most" shows it all that are there, and cuts FLAIR's mask
+            back where most disagree (preprocess/agreement.py).
         dilate_px: margin around the mask in pixels, in-plane, whatever the method (0: as the method gave it).
         min_fraction: smallest plausible share of the volume that the mask covers before dilation.
         max_fraction: largest plausible share.
@@ -34,6 +37,7 @@ class SkullStripParams(Params):
     """
 
     method: Method = "deepbet"
+    sequences: Literal["flair", "most"] = "flair"
     dilate_px: int = Field(default=3, ge=0, le=20)
     min_fraction: float = Field(default=0.08, ge=0, lt=1)
     max_fraction: float = Field(default=0.30, gt=0, le=1, validate_default=True)
@@ -57,14 +61,6 @@ class SkullStripParams(Params):
         if value == "download" and info.data.get("weights_sha256") is None:
             raise ValueError("a download needs weights_sha256, the digest that the file must have")
         return value
-
-
-class Stripper(Protocol):
-    """What every method offers; building one may be expensive, so build it once for many patients."""
-
-    def brain_mask(self, flair: U8) -> Bool:
-        """Find the brain in uint8 [n, height, width], feet first, anterior at the top; bool of that shape."""
-        ...
 
 
 def make_stripper(params: SkullStripParams, method: Method | None = None) -> Stripper | None:
@@ -108,7 +104,9 @@ class Brain:
     warnings: tuple[str, ...]
 
 
-def find_brain(flair: U8, params: SkullStripParams, stripper: Stripper | None = None) -> Brain:
+def find_brain(
+    flair: U8, params: SkullStripParams, stripper: Stripper | None = None, others: Sequence[U8] = ()
+) -> Brain:
     """Find the brain; no truth is needed, so training and prediction share it.
 
     A mask that is empty or covers an implausible share of the volume is replaced by the fallback's, and that,
@@ -119,6 +117,7 @@ def find_brain(flair: U8, params: SkullStripParams, stripper: Stripper | None = 
         flair: uint8 [n, height, width], feet first, anterior at the top.
         params: see `SkullStripParams`.
         stripper: what `make_stripper(params)` built; built here if None.
+        others: further sequences of that shape, which may cut the mask back.
 
     Raises:
         DataError: `flair` is not uint8 [n, height, width] with n > 0, or weights are missing.
@@ -131,7 +130,7 @@ def find_brain(flair: U8, params: SkullStripParams, stripper: Stripper | None = 
         given = stripper if method == params.method else None
         current = given or make_stripper(params, method)
         assert current is not None
-        mask = current.brain_mask(flair)
+        mask = agreed_mask(current, flair, others)
         fraction = float(mask.mean())
         warning = _implausible(fraction, flair.shape, params)
         if warning is None:
@@ -184,8 +183,9 @@ class Stripped:
 
 
 def strip(slice_set: SliceSet, params: SkullStripParams, stripper: Stripper | None = None) -> Stripped:
-    """Find the brain on FLAIR and set all channels outside it to 0; arguments and errors: `find_brain`."""
-    brain = find_brain(np.ascontiguousarray(slice_set.images[..., FLAIR]), params, stripper)
+    """Find the brain and set all channels outside it to 0; arguments and errors: `find_brain`."""
+    others = other_sequences(slice_set.images) if params.sequences == "most" else []
+    brain = find_brain(np.ascontiguousarray(slice_set.images[..., FLAIR]), params, stripper, others)
     images = slice_set.images * brain.mask[..., None]
     black = ~brain.mask.any((1, 2))
     record = StripRecord(

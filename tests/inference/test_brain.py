@@ -31,7 +31,7 @@ def block(side: int) -> np.ndarray:
 
 
 def scan(side: int) -> np.ndarray:
-    return np.where(block(side), 90, 0).astype(np.uint8)
+    return np.repeat(np.where(block(side), 90, 0).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def test_a_head_with_scalp_is_extracted():

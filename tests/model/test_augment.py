@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from brainseg.model.augment import AugmentParams, augment
+from brainseg.model.augment import AIR, AugmentParams, augment
 
 OFF = dict.fromkeys(AugmentParams.model_fields, 0.0)
 
@@ -96,3 +96,27 @@ def test_flair_only(batch: tuple) -> None:
     images, _ = augment(*batch, params(flair_only=1.0), generator())
     for channel in (0, 2):
         torch.testing.assert_close(images[:, channel], images[:, 1])
+
+
+def test_a_field_multiplies_what_is_above_air_and_is_smooth() -> None:
+    images = torch.full((64, 3, 33, 33), 1.0)
+    found, _ = augment(images, torch.zeros(64, 1, 33, 33), params(bias=0.3), generator())
+    factor = (found - AIR) / (1.0 - AIR)
+    assert (factor > 0).all()
+    logarithm = factor.log()
+    assert logarithm.abs().amax() <= 0.3 * (2 + 1 + 2 * 2 / 3) + 1e-4  # all five terms at a corner
+    assert logarithm.abs().amax() > 0.5
+    # a polynomial of second order: its third differences along an axis are 0
+    third = logarithm.diff(dim=3).diff(dim=3).diff(dim=3)
+    torch.testing.assert_close(third, torch.zeros_like(third), atol=1e-4, rtol=0)
+    assert not torch.equal(factor[:, 0], factor[:, 1])  # each sequence by itself
+    assert not torch.equal(factor[0], factor[1])
+
+
+def test_no_field_draws_no_numbers(batch: tuple) -> None:
+    """Results without it are those of before it existed."""
+    first, second = generator(), generator()
+    augment(*batch, params(noise=0.1), first)
+    assert "bias" in AugmentParams.model_fields
+    augment(*batch, AugmentParams(**{key: value for key, value in params(noise=0.1) if key != "bias"}), second)
+    assert torch.equal(first.get_state(), second.get_state())

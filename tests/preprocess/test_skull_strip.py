@@ -180,7 +180,7 @@ def test_missing_weights_are_said_when_the_method_is_built(tmp_path: Path) -> No
         make_stripper(params)
 
 
-def test_only_flair_is_looked_at() -> None:
+def test_only_flair_is_looked_at_unless_all_are_asked_for() -> None:
     given = blank()
     seen = []
 
@@ -190,7 +190,10 @@ def test_only_flair_is_looked_at() -> None:
             return super().brain_mask(flair)
 
     strip(given, SkullStripParams(), Spy(7, 7))
+    assert len(seen) == 1
     np.testing.assert_array_equal(seen[0], given.images[..., FLAIR])
+    strip(given, SkullStripParams(sequences="most"), Spy(7, 7))
+    np.testing.assert_array_equal(np.stack(seen[1:], axis=-1), given.images[..., [FLAIR, 0, 2]])
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 4, 4)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)])
