@@ -20,6 +20,8 @@ from brainseg.scans.canvas import canvas_for, from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 
 Float = npt.NDArray[np.float32]
+SURE = 0.9
+"""A highest probability below this is worth a warning; tumours of the training data reach 0.99 and more."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Segmenter:
         warnings = [*scan.warnings, *found.warnings]
         if len(scan.slices) == 1:
             warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
-        if mask.any() and threshold < np.float32(self.models.choice.threshold):
+        if mask.any() and volume.max() < SURE:
             warnings.append(f"the networks are unsure: tumour has a probability of {volume.max():.2f} at most")
         if not mask.any():
             warnings.append("no tumour was found")

@@ -139,6 +139,18 @@ def test_diameter_by_hand():
     assert largest_diameter(mask, (1, 1)) == pytest.approx(np.hypot(1, 10))
 
 
+def test_a_faint_tumour_is_found_and_said_to_be_faint(tmp_path_factory):
+    weights = threshold_models(tmp_path_factory.mktemp("faint"), threshold=0.9, peak_share=0.5)
+    faint = np.where(TUMOUR, 128, FLAIR).astype(np.uint8)
+    sure, unsure = (brainseg.segment(v, SPACING, weights=weights, runtime="torch") for v in (FLAIR, faint))
+    said = "the networks are unsure: tumour has a probability of"
+    assert not any(said in text for text in sure.warnings)
+    assert sure.probability.max() > 0.95
+    assert 0.4 < unsure.probability.max() < 0.9
+    assert any(said in text for text in unsure.warnings)
+    assert unsure.mask.any()
+
+
 def test_clean_up_holds_on_a_finer_grid(folder, tmp_path_factory):
     """What post-processing removed does not come back by resampling."""
     weights = threshold_models(tmp_path_factory.mktemp("largest"), largest_only=True)
