@@ -11,7 +11,7 @@ import typer
 from benchmarks.settings import SEED
 from benchmarks.timing import Comparison, format_comparisons, time_pairs
 from brainseg.data.phantom import PhantomParams, make_patient
-from brainseg.data.slices import FLAIR
+from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.inference.array import ArrayOrigin
 from brainseg.inference.models import LoadedModels, load_models
 from brainseg.inference.segmentation import Segmenter
@@ -47,9 +47,10 @@ def compare(slices: int, pairs: int) -> list[Comparison]:
     """
     eager = load_models(device="cpu", runtime="torch")
     fast = load_models(device="cpu", runtime="openvino" if find_spec("openvino") else "torch")
-    scan = phantom_scan(slices)
+    patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)
+    scan = Scan("phantom", patient.images, None, patient.slices, SEQUENCES, (), (), ArrayOrigin())
     ours = f"{fast.runtime}, float32"
-    found = [_network(name, eager, fast, scan, ours, pairs) for name in eager.networks]
+    found = [_network(name, eager, fast, patient, ours, pairs) for name in eager.networks]
     quick, plain = Segmenter(fast), Segmenter(eager)
     found.append(
         Comparison(
@@ -63,15 +64,10 @@ def compare(slices: int, pairs: int) -> list[Comparison]:
     return found
 
 
-def phantom_scan(slices: int) -> Scan:
-    """A synthetic head of about `slices` slices of 256 x 256."""
-    patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)
-    return Scan("phantom", patient.images, None, patient.slices, SEQUENCES, (), (), ArrayOrigin())
-
-
-def _network(name: str, eager: LoadedModels, fast: LoadedModels, scan: Scan, ours: str, pairs: int) -> Comparison:
+def _network(
+    name: str, eager: LoadedModels, fast: LoadedModels, patient: SliceSet, ours: str, pairs: int
+) -> Comparison:
     network, info = eager.networks[name]
-    patient = make_patient(0, PhantomParams(patients=1, slices=len(scan.slices), size=256), SEED)
     inputs = network_input(patient, info.inputs)
     graph = fast.networks[name][0]
     return Comparison(
@@ -92,7 +88,8 @@ def brain_seconds(slices: int) -> float:
     """Seconds that brain extraction takes of one patient."""
     stripper = make_stripper(SkullStripParams())
     assert stripper is not None
-    flair = np.ascontiguousarray(phantom_scan(slices).images[..., FLAIR])
+    patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)
+    flair = np.ascontiguousarray(patient.images[..., FLAIR])
     return time_pairs(lambda: stripper.brain_mask(flair), lambda: None, 1, 1)[0][0]
 
 

@@ -109,7 +109,17 @@ def predict(
         from brainseg.inference.cohort import Settings
 
         settings = Settings(
-            out, model.value, weights, device.value, runtime.value, tta, stripped, probability, overlay, score, redo
+            out=out,
+            model=model.value,
+            weights=weights,
+            device=device.value,
+            runtime=runtime.value,
+            tta=tta,
+            stripped=stripped,
+            probability=probability,
+            overlay=overlay,
+            score=score,
+            redo=redo,
         )
         failed = _predict(inputs or [], named, settings, workers)
     raise typer.Exit(MISTAKE if failed else 0)

@@ -136,8 +136,8 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
             try:
                 yield future.result()
             except BrokenProcessPool:
-                sentence = "its worker process was killed, probably for memory; use fewer --workers."
-                yield Outcome(running[future].name, "failed", error=sentence)
+                killed = "its worker process was killed, probably for memory; use fewer --workers."
+                yield Outcome(running[future].name, "failed", error=killed)
 
 
 _worker: list[Worker] = []
