@@ -13,9 +13,12 @@ from benchmarks.timing import Comparison, format_comparisons, time_pairs
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.inference.array import ArrayOrigin
-from brainseg.inference.models import LoadedModels, load_models
+from brainseg.inference.models import LoadedModels, Precision, load_models
+from brainseg.inference.openvino import quantised_path
 from brainseg.inference.segmentation import Segmenter
 from brainseg.model.forward import grid_probability
+from brainseg.model.networks import NETWORKS
+from brainseg.model.shipped import FOLDER
 from brainseg.preprocess.inputs import network_input
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
 from brainseg.scans.scan import SEQUENCES, Scan
@@ -39,40 +42,33 @@ def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each com
 
 
 def compare(slices: int, pairs: int) -> list[Comparison]:
-    """Networks alone and the whole patient, OpenVINO (torch where it is not installed) beside eager torch.
+    """Networks alone and the whole patient, each faster way that is installed and shipped beside eager torch.
 
     Args:
         slices: of the synthetic patient.
         pairs: timed turns.
     """
     eager = load_models(device="cpu", runtime="torch")
-    fast = load_models(device="cpu", runtime="openvino" if find_spec("openvino") else "torch")
     patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)
     scan = Scan("phantom", patient.images, None, patient.slices, SEQUENCES, (), (), ArrayOrigin())
-    ours = f"{fast.runtime}, float32"
-    found = [_network(name, eager, fast, patient, ours, pairs) for name in eager.networks]
-    quick, plain = Segmenter(fast), Segmenter(eager)
-    found.append(
-        Comparison(
-            what=f"predict, patient of {len(scan.slices)}",
-            ours=f"brain extraction, both networks with flips by {ours}, clean-up",
-            theirs=f"the same by {EAGER}",
-            unit="s/patient",
-            pairs=time_pairs(lambda: quick(scan), lambda: plain(scan), 1, pairs),
-        )
-    )
-    return found
+    ways = [load_models(device="cpu", precision=precision) for precision in _precisions()]
+    found = [_network(name, eager, fast, patient, pairs) for fast in ways for name in eager.networks]
+    return found + [_patient(Segmenter(eager), Segmenter(fast), scan, pairs) for fast in ways]
 
 
-def _network(
-    name: str, eager: LoadedModels, fast: LoadedModels, patient: SliceSet, ours: str, pairs: int
-) -> Comparison:
+def _precisions() -> list[Precision]:
+    """float32 by OpenVINO, or by torch where it is missing, and int8 if its graphs are shipped."""
+    quantised = all(quantised_path(FOLDER / f"{name}.safetensors").exists() for name in NETWORKS)
+    return ["float32", "int8"] if quantised and find_spec("openvino") else ["float32"]
+
+
+def _network(name: str, eager: LoadedModels, fast: LoadedModels, patient: SliceSet, pairs: int) -> Comparison:
     network, info = eager.networks[name]
     inputs = network_input(patient, info.inputs)
     graph = fast.networks[name][0]
     return Comparison(
         what=f"{name} at {info.inputs.input_size} px",
-        ours=ours,
+        ours=_way(fast),
         theirs=EAGER,
         unit="ms/slice",
         pairs=time_pairs(
@@ -84,8 +80,22 @@ def _network(
     )
 
 
+def _patient(plain: Segmenter, quick: Segmenter, scan: Scan, pairs: int) -> Comparison:
+    return Comparison(
+        what=f"predict, patient of {len(scan.slices)}",
+        ours=f"brain extraction, both networks with flips by {_way(quick.models)}, clean-up",
+        theirs=f"the same by {EAGER}",
+        unit="s/patient",
+        pairs=time_pairs(lambda: quick(scan), lambda: plain(scan), 1, pairs),
+    )
+
+
+def _way(models: LoadedModels) -> str:
+    return f"{models.runtime}, {models.precision}"
+
+
 def brain_seconds(slices: int) -> float:
-    """Seconds that brain extraction takes of one patient."""
+    """Seconds that brain extraction takes of one sequence."""
     stripper = make_stripper(SkullStripParams())
     assert stripper is not None
     patient = make_patient(0, PhantomParams(patients=1, slices=slices, size=256), SEED)

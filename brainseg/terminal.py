@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
 
 from brainseg.errors import UserError
 
@@ -24,3 +28,15 @@ def sentence(error: BaseException) -> str | None:
         case MemoryError():
             return f"memory ran out ({error}); use fewer --workers, or a machine with more."
     return None
+
+
+@contextmanager
+def mistakes_in_one_sentence() -> Iterator[None]:
+    """End with exit status 2 where the user can mend what went wrong; a defect keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        if (said := sentence(error)) is None:
+            raise
+        typer.echo(f"error: {said}", err=True)
+        raise SystemExit(MISTAKE) from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import errno
 import functools
 import inspect
 import resource
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from brainseg.errors import UserError
+from brainseg.terminal import mistakes_in_one_sentence
 
 LOG = Path("logs/stages.csv")
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters' file.")]
@@ -33,26 +32,11 @@ def _guarded(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> None:
         started = time.perf_counter()
-        try:
+        with mistakes_in_one_sentence():
             command(*args, **kwargs)
-        except UserError as error:
-            _stop(str(error))
-        except PermissionError as error:
-            _stop(f"no permission for {error.filename}; change its owner or mode, or choose another place.")
-        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-            _stop(f"{error.filename} is in the way ({error.strerror}); move it elsewhere and run again.")
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            _stop(f"no space left while writing {error.filename or 'output'}; free some space and run again.")
         _log(_stage_name(command, kwargs), time.perf_counter() - started)
 
     return guarded
-
-
-def _stop(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
-    raise typer.Exit(2)
 
 
 def _stage_name(command: Callable[..., Any], arguments: Mapping[str, Any]) -> str:

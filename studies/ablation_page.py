@@ -14,18 +14,24 @@ from brainseg.model.networks import NETWORKS
 HEAD = """# What each part of the recipe is worth
 
 Whole-volume Dice on the {n} validation patients of the committed split (seed 2019), threshold 0.5, no flips and no
-clean-up; nothing here was seen on test patients. One change at a time at a small budget ({budget}), so that the
-figures lie below those of the full recipe. `change` is the mean's against the `base` rows ({base:.3f}; in the first
-round against the rows with CLAHE), `patient` the median of the patients' changes, which one patient cannot carry alone,
-and `better` counts the patients whose Dice rose. Repetitions of one setting differ by chance alone, the means with a
-standard deviation of {chance:.3f} ({noisy:.3f} with CLAHE): a single row's change of the mean by less than {twice:.3f}
-is not told apart from chance.
+clean-up; nothing here was seen on test patients. One change at a time at a small budget, so that the figures lie below
+those of the full recipe:
 
-Made by `python -m studies.ablation table` from docs/ablation.json; `python -m studies.ablation run` makes missing
-rows, each with the command in its last column. Times are wall time with two rows side by side on two cores.
+```
+{budget}
+```
+
+`change` is the mean's against the `base` rows ({base:.3f}; in the first round against the rows with CLAHE), `patient`
+the median of the patients' changes, which one patient cannot carry alone, and `better` counts the patients whose Dice
+rose. Repetitions of one setting differ by chance alone, the means with a standard deviation of {chance:.3f}
+({noisy:.3f} with CLAHE): a single row's change of the mean by less than {twice:.3f} is not told apart from chance.
+
+Made by `python -m studies.ablation table` from docs/ablation.json, which has the whole `dvc exp run` line of every row;
+the last column names the row and what it sets beside the budget. `python -m studies.ablation run --only NAME` makes a
+missing one. Times are wall time with two rows side by side on two cores.
 """
 COLUMNS = (
-    "| what | mean | median | change | patient | better | slices | min | command |\n"
+    "| what | mean | median | change | patient | better | slices | min | row |\n"
     "|---|---:|---:|---:|---:|---:|---:|---:|---|"
 )
 
@@ -39,7 +45,7 @@ def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     """
     patients = _base(results, "base")
     chance, noisy = _chance(plan, results, clahe=False), _chance(plan, results, clahe=True)
-    budget = ", ".join(f"{key} {value}" for key, value in plan["budget"].items())
+    budget = f"dvc exp run {_flags(plan['budget'])} train_unet"
     mean = float(np.mean(list(patients.values())))
     parts = [HEAD.format(n=len(patients), budget=budget, base=mean, chance=chance, noisy=noisy, twice=2 * chance)]
     for group in plan["groups"]:
@@ -70,7 +76,7 @@ def _trained(rows: list[tuple[Any, Any]], patients: dict[str, float]) -> list[st
         lines.append(
             f"| {row['what']} | {found['val_dice']:.3f} | {found['val_dice_median']:.3f} | {changes.mean():+.3f} | "
             f"{np.median(changes):+.3f} | {better} of {len(changes)} | {found['train_slices']} | {minutes:.1f} | "
-            f"`{found['command']}` |"
+            f"{_name(row)} |"
         )
     return lines
 
@@ -81,7 +87,7 @@ def _tested(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
         return [f"{part[key]:.3f} (n {part['n']})" for part, key in parts]
 
     head = [
-        "| what | model | slices with tumour | patients or parts of them, whole | command |",
+        "| what | model | slices with tumour | patients or parts of them, whole | row |",
         "|---|---|---:|---:|---|",
     ]
     return head + _by_model(rows, "test", cells)
@@ -92,17 +98,25 @@ def _postprocessed(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str
         steps = ", ".join(f"{key} {value}" for key, value in entry["chosen"].items())
         return [f"{entry['dice_plain']:.3f}", f"{entry['dice_chosen']:.3f}", steps]
 
-    head = ["| what | model | threshold 0.5 | with the chosen steps | steps | command |", "|---|---|---:|---:|---|---|"]
+    head = ["| what | model | threshold 0.5 | with the chosen steps | steps | row |", "|---|---|---:|---:|---|---|"]
     return head + _by_model(rows, "val", cells)
 
 
 def _by_model(rows: list[tuple[Any, Any]], kind: str, cells: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
-    """A line per row and model, `cells` between what was changed and the command."""
+    """A line per row and model, `cells` between what was changed and the row's name."""
     return [
-        f"| {' | '.join([row['what'], model, *cells(found[kind][model])])} | `{found['command']}` |"
+        f"| {' | '.join([row['what'], model, *cells(found[kind][model])])} | {_name(row)} |"
         for row, found in rows
         for model in (*NETWORKS, ENSEMBLE)
     ]
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"`{row['name']}`" + (f" `{_flags(row['set'])}`" if "set" in row else "")
+
+
+def _flags(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"-S {key}={value}" for key, value in settings.items())
 
 
 _LAYOUTS = {"train": _trained, "evaluate": _tested, "postprocess": _postprocessed}

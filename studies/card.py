@@ -52,7 +52,7 @@ Whole-volume Dice, all slices of a patient included.
   to expect of the shipped files on new patients of the same kind (these were trained on a quarter more patients);
   a dash where it has not been run.
 - test: the pipeline's own split, {test_n} patients untouched by any choice, networks trained on the others.
-- fitted: the shipped files themselves on the patients they were trained on. `python -m studies.release verify`
+{int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m studies.release verify`
   computes this again and stops where it differs.
 
 ## Limits
@@ -95,6 +95,18 @@ def model_card(weights: Path, metrics: Path) -> str:
         recipe=_recipe(train, run),
         figures=_figures(weights, test),
         test_n=test[ENSEMBLE]["volume"]["n"],
+        int8=_int8(metrics / "int8.json"),
+    )
+
+
+def _int8(path: Path) -> str:
+    if not path.exists():
+        return ""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return (
+        f"- int8 (`--precision int8`, OpenVINO): quantised the same way, the pipeline's own ensemble gives "
+        f"{found['int8']['dice_mean']:.4f} on\n  {found['n']} validation patients and "
+        f"{found['float32']['dice_mean']:.4f} in float32 (`python -m studies.quantise measure`).\n"
     )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from brainseg.errors import UserError
+from brainseg.terminal import mistakes_in_one_sentence
 
 
 def run(app: typer.Typer) -> None:
     """Run the commands of a study."""
-    try:
+    with mistakes_in_one_sentence():
         app()
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise SystemExit(2) from None

@@ -14,11 +14,10 @@ from brainseg.data.slices import Bool
 from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
-from brainseg.inference.models import steps_of
+from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.dataset import split_slices
-from brainseg.model.shipped import load_shipped
 from brainseg.progress import progress
 
 EDGE_PX = 2
@@ -31,16 +30,16 @@ def main(
     out: Path = Path("docs/failures.csv"),
 ) -> None:
     """Write a row per validation patient, of the ensemble with its post-processing."""
-    loaded, ensemble = load_shipped(models)  # the pipeline's own models, in the same layout
-    choice = ensemble["postprocess"]
-    steps = steps_of(choice)
+    loaded = load_models(models, device="cpu", runtime="torch")
     rows = []
     for patient, numbers in progress(list(split_slices(read_split(split), "val").items()), "validation"):
         whole = slices.load(data / f"{patient}.npz")
-        volume = probabilities(loaded, whole, tta=choice["tta"])[ENSEMBLE]
+        volume = probabilities(loaded.networks, whole, tta=loaded.tta)[ENSEMBLE]
         keep = np.isin(whole.slices, numbers)
         alone = all((whole.images[..., c] == whole.images[..., 1]).all() for c in (0, 2))
-        rows.append({"patient": patient, "flair_only": alone} | errors(whole.masks[keep], apply(volume[keep], steps)))
+        rows.append(
+            {"patient": patient, "flair_only": alone} | errors(whole.masks[keep], apply(volume[keep], loaded.choice))
+        )
     table = pd.DataFrame(rows).sort_values("dice", ignore_index=True)
     write_csv(out, table)
     typer.echo(table.to_string(index=False))

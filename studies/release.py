@@ -22,11 +22,11 @@ from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import atomic_path, write_csv, write_json
-from brainseg.inference.models import steps_of
+from brainseg.inference.models import load_models, steps_of
 from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.networks import NETWORKS
-from brainseg.model.shipped import FOLDER, halve, load_shipped
+from brainseg.model.shipped import FOLDER, halve
 from brainseg.model.store import load_info, save_model
 from brainseg.progress import progress
 from studies.card import model_card
@@ -113,13 +113,14 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
     Raises:
         DataError: a file is missing or damaged.
     """
-    models, ensemble = load_shipped(weights)
-    choices = {name: info.postprocess or {} for name, (_, info) in models.items()} | {ENSEMBLE: ensemble["postprocess"]}
+    models = load_models(weights, device="cpu", runtime="torch")
+    choices = {name: steps_of(info.postprocess or {}) for name, (_, info) in models.networks.items()}
+    choices[ENSEMBLE] = models.choice
     scores: dict[str, list[float]] = {name: [] for name in choices}
-    for patient in progress(models[NETWORKS[0]][1].training["patients"], "patients"):
+    for patient in progress(models.networks[NETWORKS[0]][1].training["patients"], "patients"):
         whole = slices.load(data / f"{patient}.npz")
-        for name, volume in probabilities(models, whole, tta=ensemble["postprocess"]["tta"]).items():
-            scores[name].append(overlap(whole.masks, apply(volume, steps_of(choices[name]))).dice)
+        for name, volume in probabilities(models.networks, whole, tta=models.tta).items():
+            scores[name].append(overlap(whole.masks, apply(volume, choices[name])).dice)
     return {
         name: {
             "dice_mean": round(float(np.mean(dice)), 6),  # as files.write_json does: header and JSON say the same

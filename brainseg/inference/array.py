@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.errors import DataError
-from brainseg.inference.models import Device, Model, Runtime, load_models
+from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
 from brainseg.inference.segmentation import Segmentation, Segmenter
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
 
@@ -29,6 +29,7 @@ def segment(
     weights: Path | None = None,
     device: Device = "auto",
     runtime: Runtime = "auto",
+    precision: Precision = "float32",
     tta: bool | None = None,
     stripped: bool | None = None,
 ) -> Segmentation:
@@ -44,6 +45,7 @@ def segment(
         weights: a folder of models or one .safetensors file; None for the shipped ones.
         device: `auto` takes CUDA where there is some.
         runtime: `auto` takes OpenVINO on the CPU where it is installed.
+        precision: `int8` is faster, by OpenVINO only, and costs a little accuracy (the model card says how much).
         tta: average over flips; None does as the model was tuned.
         stripped: brain extraction was done before; None to find out.
 
@@ -77,9 +79,11 @@ def segment(
         warnings=tuple(missing_warning(given)),
         origin=ArrayOrigin(),
     )
-    return _segmenter(model, weights, device, runtime, tta)(scan, stripped=stripped)
+    return _segmenter(model, weights, device, runtime, precision, tta)(scan, stripped=stripped)
 
 
 @functools.lru_cache(maxsize=2)
-def _segmenter(model: Model, weights: Path | None, device: Device, runtime: Runtime, tta: bool | None) -> Segmenter:
-    return Segmenter(load_models(weights, model, device=device, runtime=runtime), tta=tta)
+def _segmenter(
+    model: Model, weights: Path | None, device: Device, runtime: Runtime, precision: Precision, tta: bool | None
+) -> Segmenter:
+    return Segmenter(load_models(weights, model, device=device, runtime=runtime, precision=precision), tta=tta)

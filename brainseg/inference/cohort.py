@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.errors import DataError
-from brainseg.inference.models import Device, Model, Runtime, load_models
+from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime, load_models
 from brainseg.inference.results import (
     fingerprint,
     is_done,
@@ -34,7 +34,7 @@ class Settings:
 
     Attributes:
         out: folder to write into.
-        model, weights, device, runtime: see `load_models`.
+        model, weights, device, runtime, precision: see `load_models`.
         tta: average over flips; None does as the model's file says.
         stripped: brain extraction was done before; None to find out.
         probability: write the probability map, too.
@@ -48,12 +48,17 @@ class Settings:
     weights: Path | None = None
     device: Device = "auto"
     runtime: Runtime = "auto"
+    precision: Precision = "float32"
     tta: bool | None = None
     stripped: bool | None = None
     probability: bool = False
     overlay: bool = True
     score: bool = False
     redo: bool = False
+
+    def load(self) -> LoadedModels:
+        """The models that these settings ask for."""
+        return load_models(self.weights, self.model, device=self.device, runtime=self.runtime, precision=self.precision)
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,7 @@ class Worker:
 
     def __init__(self, settings: Settings):
         self.settings = settings
-        models = load_models(settings.weights, settings.model, device=settings.device, runtime=settings.runtime)
-        self.segmenter = Segmenter(models, tta=settings.tta)
+        self.segmenter = Segmenter(settings.load(), tta=settings.tta)
 
     def run(self, case: Case) -> Outcome:
         """Segment one case and write its files; what goes wrong with it is the outcome, not an exception."""
@@ -127,7 +131,7 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
         for case in cases:
             yield worker.run(case)
         return
-    load_models(settings.weights, settings.model, device=settings.device, runtime=settings.runtime)  # fail here, once
+    settings.load()  # fail here, once
     share = max(1, (os.cpu_count() or 1) // workers)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (settings, share))
     with pool:

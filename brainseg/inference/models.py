@@ -16,11 +16,12 @@ from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import ENSEMBLE
 from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
-from brainseg.model.store import ModelInfo, load_model
+from brainseg.model.store import ModelInfo, load_info, load_model
 
 Model = Literal["unet", "unetpp", "ensemble"]
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "openvino"]
+Precision = Literal["float32", "int8"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class LoadedModels:
         tta: whether that choice was made with flips.
         digests: file name -> SHA-256, so that a result can be traced.
         runtime: `torch` or `openvino`.
+        precision: `float32` or `int8`.
         device: `cpu` or `cuda`.
     """
 
@@ -43,11 +45,17 @@ class LoadedModels:
     tta: bool
     digests: dict[str, str]
     runtime: str
+    precision: str
     device: str
 
 
 def load_models(
-    weights: Path | None = None, model: Model = "ensemble", *, device: Device = "auto", runtime: Runtime = "auto"
+    weights: Path | None = None,
+    model: Model = "ensemble",
+    *,
+    device: Device = "auto",
+    runtime: Runtime = "auto",
+    precision: Precision = "float32",
 ) -> LoadedModels:
     """Load the networks that `model` needs.
 
@@ -56,39 +64,45 @@ def load_models(
         model: one network, or the average of both.
         device: `auto` takes CUDA where there is some.
         runtime: `openvino` on the CPU; `auto` takes it there if it is installed.
+        precision: `int8` takes the quantised graphs beside the weights; by OpenVINO only.
 
     Raises:
         DataError: a file is missing, damaged or has no post-processing; no CUDA, or no OpenVINO, where asked for.
     """
     placed = _device(device)
+    run_by = _runtime(runtime, placed, precision)
     files, post = _choice_file(weights or FOLDER, model)
-    networks = {path.stem: load_model(path) for path in files}
-    info = {name: known for name, (_, known) in networks.items()}
-    post = post or next(iter(info.values())).postprocess
+    info = {path.stem: load_info(path) for path in files}
+    post = post or info[files[0].stem].postprocess
     if post is None:
         raise DataError(f"{files[0]} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
     _require_one_preprocessing(files, list(info.values()))
     digests = {path.name: sha256(path) for path in files}
-    run_by = _runtime(runtime, placed)
-    if run_by == "openvino":
-        from brainseg.inference.openvino import compile_network
+    networks = {path.stem: _network(path, digests[path.name], run_by, precision, placed) for path in files}
+    if precision == "int8":
+        from brainseg.inference.openvino import quantised_path
 
-        networks = {
-            path.stem: (compile_network(networks[path.stem][0], info[path.stem], digests[path.name]), info[path.stem])
-            for path in files
-        }
-    else:
-        networks = {name: (network.to(placed), known) for name, (network, known) in networks.items()}
+        graphs = [quantised_path(path).with_suffix(".bin") for path in files]
+        digests |= {graph.name: sha256(graph) for graph in graphs}
     choice = steps_of(post)
     return LoadedModels(
         name=model if len(files) > 1 else files[0].stem,
-        networks=networks,
+        networks={name: (network, info[name]) for name, network in networks.items()},
         choice=choice,
         tta=bool(post["tta"]),
         digests=digests,
         runtime=run_by,
+        precision=precision,
         device=placed,
     )
+
+
+def _network(path: Path, digest: str, runtime: str, precision: Precision, device: str) -> nn.Module:
+    if runtime == "torch":
+        return load_model(path)[0].to(device)
+    from brainseg.inference.openvino import compile_network, compile_quantised
+
+    return compile_quantised(path, digest) if precision == "int8" else compile_network(*load_model(path), digest)
 
 
 def steps_of(postprocess: dict[str, Any]) -> Choice:
@@ -134,12 +148,15 @@ def _device(device: Device) -> str:
     return "cuda"
 
 
-def _runtime(runtime: Runtime, device: str) -> str:
+def _runtime(runtime: Runtime, device: str, precision: Precision) -> str:
     from importlib.util import find_spec
 
     there = find_spec("openvino") is not None
-    if runtime == "openvino" and (device != "cpu" or not there):
+    if (runtime == "openvino" or precision == "int8") and (device != "cpu" or not there):
         raise DataError(
-            "OpenVINO runs on the CPU and has to be installed (pip install openvino); or leave --runtime out."
+            "OpenVINO, which int8 needs, too, runs on the CPU and has to be installed (pip install openvino); "
+            "or leave --runtime and --precision out."
         )
+    if runtime == "torch" and precision == "int8":
+        raise DataError("int8 runs by OpenVINO only; leave --runtime out, or --precision.")
     return "openvino" if device == "cpu" and there and runtime != "torch" else "torch"

@@ -12,8 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.model.store import ModelInfo
+
+MADE_FROM = "weights_sha256"
+"""Where an int8 graph says what weights it was made from."""
 
 
 class OpenVinoNetwork(nn.Module):
@@ -46,11 +50,48 @@ def compile_network(network: nn.Module, info: ModelInfo, digest: str) -> nn.Modu
     path = cache_folder() / f"{digest[:16]}-{openvino.__version__.split('-')[0]}.xml"
     if not (path.is_file() and path.with_suffix(".bin").is_file()):
         _export(network, info, path)
+    return _compile(core, str(path))
+
+
+def compile_quantised(weights: Path, digest: str) -> nn.Module:
+    """Compile the int8 graph that lies beside a network's weights for this CPU.
+
+    Args:
+        weights: the network's .safetensors; the graph is `quantised_path(weights)`.
+        digest: of the weights, which the graph has to be made from.
+
+    Returns:
+        A module with the network's interface.
+
+    Raises:
+        DataError: there is no such graph, it is damaged, or was made from other weights.
+    """
+    path = quantised_path(weights)
+    if not (path.is_file() and path.with_suffix(".bin").is_file()):
+        raise DataError(f"{weights.name} has no int8 version beside it ({path.name}, .bin); leave --precision out.")
+    core = import_openvino().Core()
+    try:
+        graph = core.read_model(str(path))
+        made_from = graph.get_rt_info(MADE_FROM).astype(str)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(f"{path} is not an int8 graph of brainseg ({reason}); install brainseg again.") from None
+    if made_from != digest:
+        raise DataError(f"{path} was made from other weights than {weights.name}; leave --precision out.")
+    return _compile(core, graph)
+
+
+def quantised_path(weights: Path) -> Path:
+    """Where the int8 graph of a network lies: unet.safetensors has unet.int8.xml, and its numbers in unet.int8.bin."""
+    return weights.with_suffix(".int8.xml")
+
+
+def _compile(core: Any, graph: Any) -> nn.Module:
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     threads = os.environ.get("OMP_NUM_THREADS")
     if threads and threads.isdigit():
         config["INFERENCE_NUM_THREADS"] = threads
-    return OpenVinoNetwork(core.compile_model(str(path), "CPU", config))
+    return OpenVinoNetwork(core.compile_model(graph, "CPU", config))
 
 
 def cache_folder() -> Path:
@@ -67,11 +108,21 @@ def import_openvino() -> ModuleType:
 
 
 def _export(network: nn.Module, info: ModelInfo, path: Path) -> None:
-    openvino = import_openvino()
+    save_graph(to_graph(network, info), path)
+
+
+def to_graph(network: nn.Module, info: ModelInfo) -> Any:
+    """The network, in eval mode on the CPU, as an OpenVINO graph for any number of slices."""
     size = info.inputs.input_size
     example = torch.zeros(2, info.inputs.channels, size, size)
     with torch.inference_mode():
-        graph = openvino.convert_model(network, example_input=example, input=[-1, info.inputs.channels, size, size])
+        return import_openvino().convert_model(
+            network, example_input=example, input=[-1, info.inputs.channels, size, size]
+        )
+
+
+def save_graph(graph: Any, path: Path) -> None:
+    """Write `path`, an .xml, and the .bin beside it; both by rename."""
     with atomic_path(path.with_suffix(".bin")) as weights, atomic_path(path) as text:
-        openvino.save_model(graph, text, compress_to_fp16=False)
+        import_openvino().save_model(graph, text, compress_to_fp16=False)
         os.replace(text.with_suffix(".bin"), weights)

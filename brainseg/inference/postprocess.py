@@ -31,7 +31,7 @@ MIN_GAIN = 1e-4
 """A step that raises the mean Dice by no more than this is noise, and is left out."""
 
 LEAST_THRESHOLD = 0.2
-"""However faint the peak: a volume without tumour stays empty."""
+"""However faint the peak, no threshold falls below this: a volume without tumour stays empty."""
 
 _CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
 _CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)
@@ -42,7 +42,7 @@ class PostprocessParams(Params):
 
     Attributes:
         tta: average the network's output over flips of the input (test-time augmentation).
-        peak_share: see `Choice`; given, not tried out, since few validation patients need it.
+        scale_to_peak: see `Choice`; given, not tried out, since few validation patients need it.
         thresholds: probabilities from which a pixel is tumour, rising, each in (0, 1).
         min_component_px: sizes in voxels below which a 3-D component is removed, rising.
         fill_holes: whether to try filling holes slice by slice.
@@ -50,7 +50,7 @@ class PostprocessParams(Params):
     """
 
     tta: bool = True
-    peak_share: float = Field(default=0.0, ge=0, lt=1)
+    scale_to_peak: bool = False
     # strict=False lets a YAML list become a tuple; the elements stay strict
     thresholds: tuple[Threshold, ...] = Field((0.3, 0.4, 0.5, 0.6, 0.7), min_length=1, strict=False)
     min_component_px: tuple[Size, ...] = Field((0, 20, 50, 100), min_length=1, strict=False)
@@ -70,15 +70,15 @@ class Choice(Params):
 
     Attributes:
         threshold: a pixel is tumour from this probability on.
-        peak_share: where this share of the volume's highest probability is less than the threshold, it is the
-            threshold instead, but no less than `LEAST_THRESHOLD`; 0 never lowers it.
+        scale_to_peak: the threshold is a share of the volume's highest probability, not of 1, but is not
+            lowered below `LEAST_THRESHOLD`.
         min_component_px: 3-D components of fewer voxels are removed; 0 removes none.
         fill_holes: background enclosed within a slice becomes tumour.
         largest_only: only the largest 3-D component is kept.
     """
 
     threshold: Threshold = 0.5
-    peak_share: float = Field(default=0.0, ge=0, lt=1)
+    scale_to_peak: bool = False
     min_component_px: Size = 0
     fill_holes: bool = False
     largest_only: bool = False
@@ -116,9 +116,10 @@ def threshold_for(probability: Probability, choice: Choice) -> np.float32:
         probability: float [n, height, width] in 0..1.
         choice: what to do.
     """
-    peak = float(probability.max(initial=0.0)) * choice.peak_share
-    lowered = min(choice.threshold, max(peak, LEAST_THRESHOLD))
-    return np.float32(lowered if choice.peak_share else choice.threshold)
+    if not choice.scale_to_peak:
+        return np.float32(choice.threshold)
+    scaled = choice.threshold * float(probability.max(initial=0.0))
+    return np.float32(min(choice.threshold, max(scaled, LEAST_THRESHOLD)))
 
 
 def choose(
@@ -126,7 +127,7 @@ def choose(
 ) -> tuple[Choice, list[dict[str, Any]]]:
     """Determine the post-processing on validation patients, one step after another.
 
-    Starts from a threshold of 0.5, the share of the peak as given, and nothing else. Each step
+    Starts from a threshold of 0.5, scaled to the peak if so given, and nothing else. Each step
     (threshold, smallest component, hole filling, largest only) takes its best candidate, given the
     steps before, and is kept only if it raises the mean whole-volume Dice by more than `MIN_GAIN`.
 
@@ -149,7 +150,7 @@ def choose(
         "fill_holes": params.fill_holes,
         "largest_only": params.largest_only,
     }
-    choice = Choice(peak_share=params.peak_share)
+    choice = Choice(scale_to_peak=params.scale_to_peak)
     best = _mean_dice(probabilities, truths, choice)
     trail = [_row("start", choice.threshold, best, kept=True)]
     for step, candidates in steps.items():

@@ -110,6 +110,7 @@ def made_by(models: LoadedModels, tta: bool) -> dict[str, Any]:
         "postprocess": models.choice.model_dump(),
         "tta": tta,
         "runtime": models.runtime,
+        "precision": models.precision,
         "device": models.device,
     }
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from brainseg.errors import DataError
-from brainseg.model.networks import NETWORKS
-from brainseg.model.store import ModelInfo, load_model
 
 FOLDER = Path(str(files("brainseg"))) / "weights"
 
@@ -34,16 +30,3 @@ def halve(state: dict[str, Tensor]) -> dict[str, Tensor]:
     if infinite := [key for key, value in small.items() if not value.isfinite().all()]:
         raise DataError(f"the weights {infinite[0]} exceed half precision; train with more weight decay.")
     return small
-
-
-def load_shipped(folder: Path = FOLDER) -> tuple[dict[str, tuple[nn.Module, ModelInfo]], dict[str, Any]]:
-    """Both networks in eval mode, and what ensemble.json says of their average.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
-    try:
-        ensemble = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{folder / 'ensemble.json'} cannot be read ({error}); install brainseg again.") from None
-    return {name: load_model(folder / f"{name}.safetensors") for name in NETWORKS}, ensemble

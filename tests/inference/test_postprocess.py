@@ -46,9 +46,10 @@ class TestApply:
         assert not apply(probability, Choice(min_component_px=6)).any()
 
     def test_an_unsure_tumour_is_found_by_a_lower_threshold(self):
-        """Half of a peak of 0.6 is 0.3; at a peak of 0.9 the threshold of 0.4 is lower anyway; 0.2 is the least."""
-        choice = Choice(threshold=0.4, peak_share=0.5)
-        for peak, lowered in ((0.6, 0.3), (0.9, 0.4), (0.3, 0.2), (0.0, 0.2)):
+        """0.4 of a peak of 0.75 is 0.3; 0.2 is the least; a threshold of 0.1 is never raised."""
+        choice = Choice(threshold=0.4, scale_to_peak=True)
+        assert threshold_for(empty(), Choice(threshold=0.1, scale_to_peak=True)) == np.float32(0.1)
+        for peak, lowered in ((0.75, 0.3), (1.0, 0.4), (0.3, 0.2), (0.0, 0.2)):
             probability = empty()
             probability[1, 2:5, 2:5] = peak / 2
             probability[1, 3, 3] = peak

@@ -140,7 +140,7 @@ def test_diameter_by_hand():
 
 
 def test_a_faint_tumour_is_found_and_said_to_be_faint(tmp_path_factory):
-    weights = threshold_models(tmp_path_factory.mktemp("faint"), threshold=0.9, peak_share=0.5)
+    weights = threshold_models(tmp_path_factory.mktemp("faint"), threshold=0.5, scale_to_peak=True)
     faint = np.where(TUMOUR, 128, FLAIR).astype(np.uint8)
     sure, unsure = (brainseg.segment(v, SPACING, weights=weights, runtime="torch") for v in (FLAIR, faint))
     said = "the networks are unsure: tumour has a probability of"

@@ -9,9 +9,10 @@ import yaml
 
 from brainseg.data import slices
 from brainseg.errors import DataError
+from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.model.networks import NETWORKS, NetworkParams, build_network
-from brainseg.model.shipped import FOLDER, halve, load_shipped
+from brainseg.model.shipped import FOLDER, halve
 from brainseg.model.store import ModelInfo, load_model, save_model
 from brainseg.params import read_yaml, validate
 from studies import ablation, crossval, failures, release
@@ -58,7 +59,7 @@ def test_chance_and_changes_on_the_page():
     plan = {"budget": {"unet.epochs": 4}, "groups": [{"name": "One", "rows": rows}, {"name": "Two", "rows": other}]}
     text = page(plan, {"base": found(0.8, 0.6), "base-1": found(0.8, 0.64), "other": found(0.9, 0.5)})
     assert "standard deviation of 0.014 (0.000 with CLAHE)" in text.replace("\n", " ")
-    assert "| something else | 0.700 | 0.700 | -0.010 | -0.010 | 1 of 2 | 9 | 1.5 | `dvc exp run` |" in text
+    assert "| something else | 0.700 | 0.700 | -0.010 | -0.010 | 1 of 2 | 9 | 1.5 | `other` `-S unet.lr=1` |" in text
 
 
 def test_rows_of_other_stages_have_a_line_per_model():
@@ -75,8 +76,8 @@ def test_rows_of_other_stages_have_a_line_per_model():
     ]
     lines = page({"budget": {}, "groups": groups}, found).splitlines()
     for name in ("unet", "unetpp", "ensemble"):
-        assert f"| by slice | {name} | 0.800 (n 20) | 0.900 (n 3) | `dvc a` |" in lines
-        assert f"| as it is | {name} | 0.850 | 0.860 | threshold 0.6, fill_holes False | `dvc b` |" in lines
+        assert f"| by slice | {name} | 0.800 (n 20) | 0.900 (n 3) | `leak` |" in lines
+        assert f"| as it is | {name} | 0.850 | 0.860 | threshold 0.6, fill_holes False | `post` |" in lines
 
 
 def folds() -> pd.DataFrame:
@@ -145,9 +146,8 @@ def trained(tmp_path: Path) -> Path:
 def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
     weights, data = trained / "weights", trained / "data"
     release.write(data, trained / "release", trained / "models", trained / "metrics", weights)
-    models, ensemble = load_shipped(weights)
-    assert list(models) == list(NETWORKS)
-    assert ensemble["metrics"]["fitted"]["n"] == 2
+    assert list(load_models(weights, runtime="torch").networks) == list(NETWORKS)
+    assert json.loads((weights / "ensemble.json").read_text())["metrics"]["fitted"]["n"] == 2
     assert "| ensemble | - | - | 0.900 | 0.910 |" in (weights / "MODEL_CARD.md").read_text()
     release.verify(data, weights)
 
@@ -158,11 +158,6 @@ def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
     )
     with pytest.raises(DataError, match=r"unet gives other figures than its JSON claims, by up to 0\.01"):
         release.verify(data, weights)
-
-
-def test_shipped_files_that_are_missing_are_named(tmp_path: Path):
-    with pytest.raises(DataError, match=r"ensemble\.json cannot be read"):
-        load_shipped(tmp_path)
 
 
 def test_kinds_of_error_are_counted_where_they_are():
@@ -187,8 +182,8 @@ def test_kinds_of_error_are_counted_where_they_are():
 
 
 def test_the_shipped_files_are_small_and_say_what_they_are():
-    models, ensemble = load_shipped()
-    assert list(ensemble["members"]) == list(models) == list(NETWORKS)
+    models = load_models(runtime="torch").networks
+    assert json.loads((FOLDER / "ensemble.json").read_text())["members"] == list(models) == list(NETWORKS)
     card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
     for name, (_, said) in models.items():
         path = FOLDER / f"{name}.safetensors"

@@ -1,0 +1,123 @@
+"""int8 graphs for OpenVINO: calibrated on training slices, and shipped only if they cost next to nothing.
+
+`python -m studies.quantise measure` quantises the pipeline's own networks and holds them against float32 on validation
+patients (metrics/int8.json); `python -m studies.quantise write` then puts the shipped networks' graphs beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from brainseg.data import slices
+from brainseg.data.splits import read_split
+from brainseg.errors import DataError
+from brainseg.evaluation.overlap import overlap
+from brainseg.files import sha256, write_json
+from brainseg.inference.models import LoadedModels, Precision, load_models
+from brainseg.inference.openvino import MADE_FROM, import_openvino, quantised_path, save_graph, to_graph
+from brainseg.inference.postprocess import apply
+from brainseg.inference.predictor import ENSEMBLE, probabilities
+from brainseg.model.dataset import split_slices
+from brainseg.model.networks import NETWORKS
+from brainseg.model.shipped import FOLDER
+from brainseg.model.store import ModelInfo, load_model
+from brainseg.preprocess.inputs import network_input
+from brainseg.progress import progress
+from studies.command import run
+
+MOST = 0.005
+"""Mean whole-volume Dice that int8 may cost."""
+SLICES_EACH = 4
+MEASURED = Path("metrics/int8.json")
+Data = Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")]
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def measure(
+    data: Data = Path("data/clahe"),
+    split: Path = Path("splits/split.csv"),
+    models: Path = Path("models"),
+    out: Path = MEASURED,
+) -> None:
+    """Quantise the pipeline's networks and compare whole-volume Dice of both precisions on validation patients."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for path in models.iterdir():
+            shutil.copy(path, folder)
+        quantise(folder, data)
+        patients = split_slices(read_split(split), "val")
+        both: tuple[Precision, Precision] = ("float32", "int8")
+        dice = {precision: _dice(load_models(folder, precision=precision), data, patients) for precision in both}
+    cost = float(np.mean(dice["float32"]) - np.mean(dice["int8"]))
+    figures = {
+        precision: {"dice_mean": np.mean(found), "dice_median": np.median(found)} for precision, found in dice.items()
+    }
+    write_json(out, figures | {"cost": cost, "n": len(patients), "split": "val", "model": ENSEMBLE})
+    typer.echo(f"ensemble on {len(patients)} validation patients: int8 costs {cost:+.4f} mean Dice")
+
+
+@app.command()
+def write(data: Data = Path("data/clahe"), weights: Path = FOLDER, measured: Path = MEASURED) -> None:
+    """Quantise the shipped networks, calibrated on their training patients.
+
+    Raises:
+        DataError: int8 costs `MOST` or more on validation patients, or was not measured.
+    """
+    if not measured.exists():
+        raise DataError(f"{measured} does not exist; run `python -m studies.quantise measure` first.")
+    cost = json.loads(measured.read_text(encoding="utf-8"))["cost"]
+    if cost >= MOST:
+        raise DataError(f"int8 costs {cost:.4f} mean Dice on validation patients, {MOST} or more: it is not shipped.")
+    quantise(weights, data)
+
+
+def quantise(folder: Path, data: Path) -> None:
+    """Write the int8 graph of both networks beside them, by post-training quantisation.
+
+    Args:
+        folder: with the networks' .safetensors.
+        data: folder of slice sets, preprocessed as for training; the networks' training patients are used.
+    """
+    import_openvino()  # first: without its telemetry
+    import nncf
+
+    for name in NETWORKS:
+        path = folder / f"{name}.safetensors"
+        network, info = load_model(path)
+        inputs = list(calibration(info, data))
+        mixed = nncf.QuantizationPreset.MIXED  # ReLU6 gives values of one sign, batch norm of both
+        graph = nncf.quantize(to_graph(network, info), nncf.Dataset(inputs), subset_size=len(inputs), preset=mixed)
+        graph.set_rt_info(sha256(path), MADE_FROM)
+        save_graph(graph, quantised_path(path))
+
+
+def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """Network inputs [1, channels, s, s] of `SLICES_EACH` slices, evenly spaced, of each training patient."""
+    for patient in progress(info.training["patients"], f"{info.name}, calibration"):
+        inputs = network_input(slices.load(data / f"{patient}.npz"), info.inputs)
+        for index in np.linspace(0, len(inputs) - 1, SLICES_EACH + 2)[1:-1].round().astype(int):
+            yield inputs[index : index + 1]
+
+
+def _dice(models: LoadedModels, data: Path, patients: dict[str, Any]) -> list[float]:
+    found = []
+    for patient, numbers in progress(list(patients.items()), models.precision):
+        whole = slices.load(data / f"{patient}.npz")
+        keep = np.isin(whole.slices, numbers)
+        mask = apply(probabilities(models.networks, whole, tta=models.tta)[ENSEMBLE], models.choice)
+        found.append(overlap(whole.masks[keep], mask[keep]).dice)
+    return found
+
+
+if __name__ == "__main__":
+    run(app)
