@@ -1,4 +1,4 @@
-"""The command line for people with scans: `brainseg predict` and `view`. Nothing heavy is imported unless needed."""
+"""The command line: `brainseg predict` and `view` for scans, `compare` for runs. Nothing heavy is imported unasked."""
 
 from __future__ import annotations
 
@@ -152,6 +152,26 @@ def view(
         from brainseg.view.server import serve
 
         serve(find_result(result), port, browser, typer.echo)
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Branch, commit, experiment, or folder of metrics.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same, to be held against A.")],
+    out: Annotated[Path, typer.Option(help="Picture to write: each patient's Dice in both.")] = Path("compare.png"),
+) -> None:
+    """Say of two runs of the pipeline which is better, from the patients that both tested."""
+    with mistakes_in_one_sentence():
+        from brainseg.report import compare as report
+
+        left, right = report.read_side(a), report.read_side(b)
+        compared = report.compare(left, right)
+        report.draw(out, compared, a, b)
+        if alone := report.unpaired(left, right):
+            typer.echo(f"left out: {len(alone)} patients that only one of them tested ({', '.join(alone[:3])} ...)")
+        for model, (result, _) in compared.items():
+            typer.echo(report.sentence(model, result, a, b))
+        typer.echo(f"picture: {out}")
 
 
 def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:

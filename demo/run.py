@@ -96,7 +96,7 @@ def reproduce(copy: Path) -> None:
 
 
 def main() -> None:
-    """Set up, run, and show the table and where the pictures are."""
+    """Set up, run, and show the table and where the page is."""
     copy = CHECKOUT / ".demo"
     started = time.monotonic()
     try:
@@ -112,19 +112,18 @@ def main() -> None:
 
 
 def print_results(copy: Path) -> None:
-    """Print the table of metrics and where the pictures are.
+    """Print the table of metrics and where the page is.
 
     Raises:
         DemoError: the pipeline ran but left no metrics.
     """
-    from brainseg.evaluation.report import format_table  # imports plotting, which the set-up does not need
+    from brainseg.report.terminal import format_table  # imports plotting, which the set-up does not need
 
     metrics = copy / "metrics" / "test.json"
     if not metrics.is_file():
         raise DemoError(f"{metrics} does not exist although dvc repro succeeded; start over: rm -rf {copy}")
-    pictures = copy / "reports" / "overlays"
     print(f"\n{format_table(json.loads(metrics.read_text(encoding='utf-8')))}\n")
-    print(f"Pictures: {pictures}/*.png ({len(list(pictures.glob('*.png')))} files)")
+    print(f"What happened, to look at: {copy / 'reports' / 'index.html'}")
 
 
 def _files(root: Path, part: str) -> Iterator[Path]:

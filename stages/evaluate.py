@@ -1,27 +1,32 @@
-"""Stage 9: one honest table, and pictures of the best, median and worst test patients."""
+"""Stage 9: one honest table, and a page that shows what happened."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from brainseg.data import slices
+from brainseg.data.slices import SliceSet
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
-from brainseg.evaluation import tables
-from brainseg.evaluation.metrics import evaluate
 from brainseg.evaluation.overlays import write_overlays
-from brainseg.evaluation.report import format_table
-from brainseg.evaluation.statistics import EvaluateParams, summarise
-from brainseg.files import write_csv, write_json
-from brainseg.inference.predictor import ENSEMBLE, load_prediction
+from brainseg.evaluation.statistics import EvaluateParams
+from brainseg.files import atomic_path, write_csv, write_json
+from brainseg.inference.predictor import ENSEMBLE, Prediction, load_prediction
 from brainseg.model.dataset import select, split_slices
 from brainseg.model.networks import NETWORKS
 from brainseg.params import load_section, load_seed
-from stages._command import PARAMS, ParamsFile, run
+from brainseg.report.montage import examples
+from brainseg.report.page import write_page
+from brainseg.report.results import measure
+from brainseg.report.sources import read_sources
+from brainseg.report.summary import summary_markdown
+from brainseg.report.terminal import format_table
+from stages._command import LOG, PARAMS, ParamsFile, run
 
 MODELS = (*NETWORKS, ENSEMBLE)
 
@@ -30,11 +35,13 @@ def evaluate_models(
     data: Annotated[Path, typer.Argument(help="Folder of slice sets, for the truth and the pictures.")],
     split: Annotated[Path, typer.Argument(help="split.csv.")],
     predictions: Annotated[Path, typer.Argument(help="Folder from postprocess.")],
-    metrics: Annotated[Path, typer.Argument(help="Folder for test.json, per_patient.csv, dice_by_patient.csv.")],
-    overlays: Annotated[Path, typer.Argument(help="Folder to write: best.png, median.png, worst.png.")],
+    metrics: Annotated[Path, typer.Argument(help="Folder of all metrics, those of earlier stages included.")],
+    reports: Annotated[Path, typer.Argument(help="Folder for index.html and overlays/.")],
+    raw: Annotated[Path, typer.Option(help="The raw tree, for pictures.")] = Path("data/raw"),
+    stripped: Annotated[Path, typer.Option(help="Folder from skull_strip, for pictures.")] = Path("data/stripped"),
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Score U-Net, U-Net++ and their ensemble on the test patients, and print the table.
+    """Score U-Net, U-Net++ and their ensemble on the test patients, print the table, and write the page.
 
     Per labelled slice and per whole volume, with bootstrap intervals by patient. A patient without a
     prediction, or a prediction without a patient, is an error. `evaluate.bootstrap` is the number of resamples.
@@ -43,24 +50,32 @@ def evaluate_models(
     division = load_section(params, "split", SplitParams)
     wanted = split_slices(read_split(split), "test")
     truths = {p: select(slices.load(data / f"{p}.npz"), numbers) for p, numbers in wanted.items()}
-    masks = {}
-    for model in MODELS:
-        found = {path.stem: load_prediction(path) for path in sorted((predictions / model).glob("*.npz"))}
-        for patient, prediction in found.items():
-            if patient in truths and prediction.slices.tolist() != truths[patient].slices.tolist():
-                path = predictions / model / f"{patient}.npz"
-                raise DataError(f"{path} is of other slices than the split's test slices; run postprocess again.")
-        masks[model] = {patient: prediction.mask for patient, prediction in found.items()}
+    found = {model: _read(predictions / model, truths) for model in MODELS}
+    results = measure(truths, found, division, settings, seed)
+    sources = read_sources(metrics, params, LOG, results)
+    before_and_after = examples(sources.tables["patients"], raw, stripped, data)
 
-    results = {model: evaluate(truths, masks[model]) for model in MODELS}
-    summary: dict[str, Any] = {"leaky": division.leaky, "split_by": division.by}
-    summary |= {model: summarise(result, settings, seed) for model, result in results.items()}
-    per_patient = tables.per_patient(results)
-    write_overlays(overlays, truths, masks, per_patient, settings.overlays, division.leaky)
-    write_csv(metrics / "per_patient.csv", per_patient)
-    write_csv(metrics / "dice_by_patient.csv", tables.dice_by_patient(results))
-    write_json(metrics / "test.json", summary)
+    for name, table in results.tables.items():
+        write_csv(metrics / f"{name}.csv", table)
+    write_json(metrics / "paired.json", results.paired)
+    write_json(metrics / "test.json", results.test)
+    with atomic_path(metrics / "summary.md") as temporary:
+        text = summary_markdown(results.test, results.paired, phantom=sources.phantom)
+        temporary.write_text(text, encoding="utf-8")
+    masks = {model: {p: prediction.mask for p, prediction in of.items()} for model, of in found.items()}
+    per_patient = results.tables["per_patient"]
+    write_overlays(reports / "overlays", truths, masks, per_patient, settings.overlays, division.leaky)
+    write_page(reports / "index.html", sources, before_and_after, truths, found)
     typer.echo(format_table(json.loads((metrics / "test.json").read_text())))
+
+
+def _read(folder: Path, truths: Mapping[str, SliceSet]) -> dict[str, Prediction]:
+    found = {path.stem: load_prediction(path) for path in sorted(folder.glob("*.npz"))}
+    for patient, prediction in found.items():
+        if patient in truths and prediction.slices.tolist() != truths[patient].slices.tolist():
+            path = folder / f"{patient}.npz"
+            raise DataError(f"{path} is of other slices than the split's test slices; run postprocess again.")
+    return found
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import typer
 
 from brainseg.data import integrity
 from brainseg.data.index import FilterLabeledParams, build_index, dataset_metrics, institution_table
+from brainseg.data.patients import patient_table
 from brainseg.files import write_csv, write_json
 from brainseg.params import load_section, load_seed
 from stages._command import PARAMS, ParamsFile, run
@@ -17,7 +18,7 @@ from stages._command import PARAMS, ParamsFile, run
 def filter_labeled(
     raw: Annotated[Path, typer.Argument(help="The raw tree from download.")],
     index: Annotated[Path, typer.Argument(help="index.csv to write: one row a slice.")],
-    metrics: Annotated[Path, typer.Argument(help="Folder for dataset.json and institutions.csv.")],
+    metrics: Annotated[Path, typer.Argument(help="Folder for dataset.json, institutions.csv, patients.csv.")],
     params: ParamsFile = PARAMS,
 ) -> None:
     """Check the whole dataset, then say of each slice whether it is labelled and kept for training.
@@ -29,6 +30,7 @@ def filter_labeled(
     table = build_index(integrity.scan(raw), settings, load_seed(params))
     write_csv(index, table)
     write_csv(metrics / "institutions.csv", institution_table(table))
+    write_csv(metrics / "patients.csv", patient_table(table))
     summary = dataset_metrics(table)
     write_json(metrics / "dataset.json", summary)
     typer.echo(f"{summary['patients']} patients, {summary['slices']} slices, {summary['labeled']} with tumour")

@@ -29,6 +29,7 @@ STAGES = (
     "postprocess",
     "evaluate",
 )
+PAGE = "reports/index.html"
 # What a fresh clone has of the pipeline; params.yaml is written by `set_up`.
 PARTS = ("brainseg", "stages", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 # Eight heads of about 12 slices and networks of some 100 000 weights at most: seconds instead of hours, and yet
@@ -159,8 +160,9 @@ class Checkout:
         return yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
 
     def digests(self) -> dict[str, str]:
-        """MD5 of every output, by path, as dvc.lock has it."""
-        return {out["path"]: out["md5"] for stage in self.lock().values() for out in stage["outs"]}
+        """MD5 of every output, by path, as dvc.lock has it; but for the page, which names commit and times."""
+        found = {out["path"]: out["md5"] for stage in self.lock().values() for out in stage["outs"]}
+        return {path: digest for path, digest in found.items() if path != PAGE}
 
 
 def set_up(folder: Path, changes: dict[str, Any] | None = None) -> Checkout:

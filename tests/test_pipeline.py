@@ -21,7 +21,7 @@ from tests.pipeline import ROOT, STAGES, command, dvc_yaml, outputs, shipped_par
 DVC = dvc_yaml()
 PARAMS = shipped_params()
 BASE = ("errors", "files", "params", "progress", "terminal")
-ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "view", "cli")
+ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "report", "view", "cli")
 LATE = [
     "from __future__ import annotations",
     "from typing import TYPE_CHECKING, Any",
@@ -30,7 +30,8 @@ LATE = [
 ]
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
-PAGE = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
+VIEW = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
+REPORT = {"brainseg/defaults.yaml", *(f"brainseg/report/page/report.{kind}" for kind in ("html", "css", "js"))}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -76,14 +77,16 @@ def test_the_code_a_stage_depends_on_is_what_it_imports(stage):
     needed = closure(command(stage)[0])
     if "brainseg/data/manifest.py" in needed:
         needed |= MANIFEST
+    if "brainseg/report/page.py" in needed:
+        needed |= REPORT
     assert listed - needed == set(), "superfluous in dvc.yaml"
     assert needed - listed == set(), "missing in dvc.yaml"
 
 
-def test_manifest_shipped_weights_and_page_are_all_that_the_package_reads_beside_its_code():
+def test_manifest_shipped_weights_defaults_and_pages_are_all_that_the_package_reads_beside_its_code():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "brainseg").rglob("*") if path.is_file()}
     data = {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))}
-    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | PAGE
+    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | VIEW | REPORT
     assert set(DVC["stages"]["download"]["deps"]) > MANIFEST
     # no stage reads the weights that the package ships: they are made from the pipeline, not in it
     assert not any("weights/" in dep or "shipped" in dep for stage in DVC["stages"].values() for dep in stage["deps"])
@@ -178,6 +181,8 @@ def test_the_params_a_stage_depends_on_are_what_it_reads(stage):
             continue
         if node.func.id == "load_seed":
             read.add("seed")
+        elif node.func.id == "read_sources":  # the page says which of all parameters were changed
+            read |= set(SECTIONS)
         elif node.func.id == "load_section":
             section = node.args[1]
             # a section chosen on the command line is the first argument of the command

@@ -25,6 +25,7 @@ from scipy import ndimage
 
 from brainseg.data.slices import Bool, Int, SliceSet
 from brainseg.errors import DataError
+from brainseg.evaluation.components import count_components
 from brainseg.evaluation.overlap import EMPTY_CASES, Overlap, overlap, require_pair
 
 Float = npt.NDArray[np.float64]
@@ -32,6 +33,7 @@ Float = npt.NDArray[np.float64]
 NSD_TOLERANCE_PX = 2.0
 PATIENT_COLUMNS = (
     "patient", "dice", "iou", "precision", "recall", "hd95_px", "nsd_2px", "tumour_px", "predicted_px",
+    "components", "missed_components", "predicted_components", "false_components",
 )  # fmt: skip
 SLICE_COLUMNS = (
     "slice", "case", "tp", "fp", "fn", "dice", "iou", "precision", "recall", "hd95_px", "nsd_2px",
@@ -141,7 +143,9 @@ def evaluate(truths: Mapping[str, SliceSet], predictions: Mapping[str, Bool]) ->
     for patient in sorted(truths):
         truth = truths[patient]
         table = slice_metrics(truth.masks, predictions[patient], truth.slices)
-        patients.append({"patient": patient, **patient_metrics(table)})
+        parts = count_components(truth.masks, predictions[patient])
+        counts = dict(zip(PATIENT_COLUMNS[-4:], (parts.truth, parts.missed, parts.predicted, parts.false), strict=True))
+        patients.append({"patient": patient, **patient_metrics(table), **counts})
         table.insert(0, "patient", patient)
         tables.append(table)
     per_patient = pd.DataFrame(patients, columns=list(PATIENT_COLUMNS))

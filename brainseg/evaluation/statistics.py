@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from brainseg.errors import DataError
 from brainseg.evaluation.metrics import Evaluation, Float
 from brainseg.evaluation.overlap import EMPTY_CASES
 from brainseg.params import Params
@@ -58,6 +59,65 @@ def bootstrap_ci(values: Sequence[float] | Float, resamples: int, seed: int) -> 
     return float(interval.low), float(interval.high)
 
 
+class Paired(NamedTuple):
+    """Two measurements of the same patients, b against a.
+
+    Attributes:
+        n: patients. difference: mean of b - a. low, high: its 95% bootstrap interval.
+        better, worse: patients whose value rose, fell.
+        p: Wilcoxon's signed-rank test, two-sided; 1 where nothing differs.
+        effect: matched-pairs rank-biserial correlation (Kerby 2014), -1 to 1: how much of the rank sum favours b.
+    """
+
+    n: int
+    difference: float
+    low: float
+    high: float
+    better: int
+    worse: int
+    p: float
+    effect: float
+
+    @property
+    def verdict(self) -> str:
+        """`better`, `worse`, or `not told apart` where test or interval leaves it open."""
+        if self.p >= 1 - CONFIDENCE or self.low <= 0 <= self.high:
+            return "not told apart"
+        return "better" if self.difference > 0 else "worse"
+
+
+def paired(a: Sequence[float] | Float, b: Sequence[float] | Float, resamples: int, seed: int) -> Paired:
+    """Compare two models on the same patients.
+
+    Args:
+        a: finite floats [patients], at least one.
+        b: of the same patients in the same order.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        DataError: no patients, or not as many in both.
+    """
+    from scipy.stats import rankdata, wilcoxon
+
+    change = np.asarray(b, np.float64) - np.asarray(a, np.float64) if len(a) == len(b) else np.zeros(0)
+    if not len(change):
+        raise DataError(f"{len(a)} and {len(b)} patients cannot be paired, expected the same ones, at least one.")
+    low, high = bootstrap_ci(change, resamples, seed)
+    differs = change[change != 0]
+    ranks = rankdata(np.abs(differs))
+    return Paired(
+        n=len(change),
+        difference=float(change.mean()),
+        low=low,
+        high=high,
+        better=int((change > 0).sum()),
+        worse=int((change < 0).sum()),
+        p=float(wilcoxon(differs).pvalue) if len(differs) else 1.0,
+        effect=float((ranks * np.sign(differs)).sum() / ranks.sum()) if len(differs) else 0.0,
+    )
+
+
 def summarise(evaluation: Evaluation, params: EvaluateParams, seed: int) -> dict[str, Any]:
     """The numbers of one model, in the shape of an entry of metrics/test.json.
 
@@ -79,7 +139,11 @@ def summarise(evaluation: Evaluation, params: EvaluateParams, seed: int) -> dict
     low, high = bootstrap_ci(patients["dice"].to_numpy(), params.bootstrap, seed)
     overlaps = ("dice", "iou", "precision", "recall")
     return {
-        "slice": {**{name: _mean(labeled[name]) for name in overlaps}, "n": len(labeled)},
+        "slice": {
+            **{name: _mean(labeled[name]) for name in overlaps},
+            **dict(zip(("dice_ci95_low", "dice_ci95_high"), _slice_interval(labeled, params, seed), strict=True)),
+            "n": len(labeled),
+        },
         "volume": {
             "dice_mean": _mean(patients["dice"]),
             "dice_median": float(patients["dice"].median()),
@@ -92,6 +156,26 @@ def summarise(evaluation: Evaluation, params: EvaluateParams, seed: int) -> dict
         "empty_slices": {"false_positive_rate": _mean(empty["fp"] > 0), "n": len(empty)},
         "slice_cases": {case.name: int((slices["case"] == case.name).sum()) for case in EMPTY_CASES.values()},
     }
+
+
+def _slice_interval(labeled: pd.DataFrame, params: EvaluateParams, seed: int) -> tuple[float, float]:
+    """95% percentile bootstrap interval of the mean over slices; whole patients are drawn, with all their slices."""
+    from scipy.stats import bootstrap
+
+    groups = labeled.groupby("patient")["dice"]
+    if groups.ngroups < 2:
+        return _mean(labeled["dice"]), _mean(labeled["dice"])
+    interval = bootstrap(
+        (groups.sum().to_numpy(), groups.size().to_numpy()),
+        lambda total, n, axis: total.sum(axis) / n.sum(axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=params.bootstrap,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def _mean(values: pd.Series[Any]) -> float:

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import wilcoxon
 
 from brainseg.data.slices import SliceSet
-from brainseg.errors import ParamsError
+from brainseg.errors import DataError, ParamsError
 from brainseg.evaluation.metrics import evaluate
-from brainseg.evaluation.statistics import EvaluateParams, bootstrap_ci, summarise
+from brainseg.evaluation.statistics import EvaluateParams, bootstrap_ci, paired, summarise
 from brainseg.params import validate
 
 PARAMS = EvaluateParams(bootstrap=500)
@@ -64,6 +65,41 @@ class TestBootstrap:
         assert min(values) - 1e-12 <= low <= high <= max(values) + 1e-12
 
 
+class TestPaired:
+    def test_known_answers(self):
+        """Changes +1, +2, +3, -4 (tenths): ranks 1 to 4, so the effect is (1 + 2 + 3 - 4) / 10."""
+        found = paired([0.1, 0.2, 0.3, 0.9], [0.2, 0.4, 0.6, 0.5], 500, 1)
+        assert (found.n, found.better, found.worse) == (4, 3, 1)
+        assert found.difference == pytest.approx(0.05)
+        assert found.effect == pytest.approx(0.2)
+        assert found.p == pytest.approx(0.875)  # of 16 sign patterns 14 have a rank sum as far from 5 as 4 is
+        assert found.verdict == "not told apart"
+
+    def test_is_scipys_wilcoxon_and_the_bootstrap_of_the_changes(self):
+        rng = np.random.default_rng(5)
+        a, b = rng.random(20), rng.random(20) + 0.4
+        found = paired(a, b, 1000, 3)
+        assert found.p == wilcoxon(b - a).pvalue
+        assert (found.low, found.high) == bootstrap_ci(b - a, 1000, 3)
+        assert found.verdict == "better"
+        back = paired(b, a, 1000, 3)
+        assert back.verdict == "worse"
+        assert (back.effect, back.difference) == pytest.approx((-found.effect, -found.difference))
+
+    def test_without_any_change_nothing_is_told(self):
+        found = paired([0.5, 0.6], [0.5, 0.6], 200, 0)
+        assert (found.difference, found.p, found.effect, found.verdict) == (0, 1, 0, "not told apart")
+
+    def test_one_patient_is_never_enough(self):
+        assert paired([0.1], [0.9], 200, 0).verdict == "not told apart"
+
+    def test_patients_must_pair(self):
+        with pytest.raises(DataError, match="3 and 2 patients cannot be paired"):
+            paired([1, 2, 3], [1, 2], 200, 0)
+        with pytest.raises(DataError, match="0 and 0 patients"):
+            paired([], [], 200, 0)
+
+
 class TestSummarise:
     def test_known_answers(self):
         found = summarise(
@@ -79,6 +115,8 @@ class TestSummarise:
             "iou": pytest.approx((1 + 0 + 1 + 1 / 3) / 4),
             "precision": pytest.approx((1 + 0 + 1 + 1 / 3) / 4),
             "recall": pytest.approx(3 / 4),
+            "dice_ci95_low": 0.5,  # a: 8|8, 4|0; b: 4|4; c: 2|6, each with its slices: c alone and b alone are the ends
+            "dice_ci95_high": 1.0,
             "n": 4,
         }
         dice = [16 / 22, 1.0, 0.5]

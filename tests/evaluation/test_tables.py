@@ -17,7 +17,8 @@ EVALUATIONS = {"unet": evaluation([0.1, 0.2, 0.3]), "ensemble": evaluation([0.4,
 
 def test_per_patient_has_the_columns_of_the_interface():
     table = per_patient(EVALUATIONS)
-    assert ",".join(table.columns) == ("model,patient,dice,iou,precision,recall,hd95_px,nsd_2px,tumour_px,predicted_px")
+    interface = "model,patient,dice,iou,precision,recall,hd95_px,nsd_2px,tumour_px,predicted_px"
+    assert ",".join(table.columns).startswith(interface)
     assert table["model"].tolist() == ["unet"] * 3 + ["ensemble"] * 3
     assert table["patient"].tolist() == ["a", "b", "c"] * 2
     assert table["dice"].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])

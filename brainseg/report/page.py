@@ -1,0 +1,124 @@
+"""reports/index.html: one file that opens from disk, with nothing from the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.io
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from brainseg.data.raw import institution
+from brainseg.data.slices import SliceSet
+from brainseg.files import atomic_path
+from brainseg.inference.predictor import Prediction
+from brainseg.report import summary
+from brainseg.report.figures import COLOURS, all_figures
+from brainseg.report.montage import Example
+from brainseg.report.sources import Sources, changed_params
+from brainseg.report.viewer import viewers
+
+TRUTH_COLOUR = "#F0E442"  # Okabe and Ito's yellow, on grey
+FOLDER = Path(str(files("brainseg"))) / "report" / "page"
+
+
+def write_page(
+    path: Path,
+    sources: Sources,
+    examples: list[Example],
+    truths: Mapping[str, SliceSet],
+    predictions: Mapping[str, Mapping[str, Prediction]],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: the .html file.
+        sources: the run's metrics.
+        examples: pictures of each institution.
+        truths: test patient -> slice set.
+        predictions: model -> test patient -> what it says.
+    """
+    patients = patient_rows(sources.tables["per_patient"])
+    looked_at = viewers(truths, predictions, sources.tables["per_slice"], [row["patient"] for row in patients])
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("report.html").render(
+        sources=sources,
+        warnings=summary.warnings(sources.leaky, sources.phantom),
+        changed=changed_params(sources.params),
+        columns=summary.COLUMNS,
+        results=summary.result_rows(sources.summaries["test"]),
+        published=summary.published_rows(),
+        paired=summary.paired_sentence(sources.summaries["paired"]),
+        counts=_split_counts(sources),
+        training=_training(sources),
+        examples=examples,
+        patients=patients,
+        names=summary.NAMES,
+        colours=COLOURS | {"truth": TRUTH_COLOUR},
+        viewers={patient: _script(content) for patient, content in looked_at.items()},
+        figures={name: _script(_figure(figure)) for name, figure in all_figures(sources).items()},
+        plotly=Markup(get_plotlyjs()),
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
+        program=Markup((FOLDER / "report.js").read_text(encoding="utf-8")),
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def patient_rows(per_patient: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per test patient, the worst by the ensemble's Dice first.
+
+    Returns:
+        patient, institution, tumour_px, the Dice of each model under its name, and of the ensemble precision, recall,
+        hd95_px, missed, false.
+    """
+    dice = per_patient.pivot(index="patient", columns="model", values="dice")
+    ensemble = per_patient[per_patient["model"] == "ensemble"].set_index("patient")
+    rows = []
+    for patient in sorted(dice.index, key=lambda name: (dice.loc[name, "ensemble"], name)):
+        own = ensemble.loc[patient]
+        rows.append(
+            {"patient": patient, "institution": institution(patient), "tumour_px": int(own["tumour_px"])}
+            | {name: float(dice.loc[patient, name]) for name in summary.NAMES}
+            | {key: float(own[key]) for key in ("precision", "recall", "hd95_px")}
+            | {"missed": int(own["missed_components"]), "false": int(own["false_components"])}
+        )
+    return rows
+
+
+def _split_counts(sources: Sources) -> str:
+    data, split = sources.summaries["dataset"], sources.params["split"]
+    train, test = sources.summaries["train_unet"], sources.summaries["test"]["ensemble"]["volume"]
+    val = sources.summaries["val"]["ensemble"]
+    return (
+        f"{data['patients']} patients, {data['slices']} slices, {data['labeled']} with tumour; split by {split['by']}, "
+        f"seed {train['seed']}: {train['train_patients']} patients ({train['train_slices']} slices) to train, "
+        f"{val['n']} to validate, {test['n']} to test"
+    )
+
+
+def _training(sources: Sources) -> list[tuple[str, ...]]:
+    """network, chosen epoch, validation Dice, minutes, peak memory."""
+    rows: list[tuple[str, ...]] = []
+    for name in ("unet", "unetpp"):
+        found, log = sources.summaries[f"train_{name}"], sources.stages.get(f"train_{name}")
+        cost = (f"{log[0] / 60:.1f} min", f"{log[1]:.0f} MiB") if log else ("-", "-")
+        chosen = f"{found['best_epoch']} of {found['epochs']}"
+        rows.append((summary.NAMES[name], chosen, f"{found['val_dice']:.3f}", *cost))
+    return rows
+
+
+def _figure(figure: Any) -> str:
+    plain = json.loads(plotly.io.to_json(figure, validate=False, engine="json"))
+    return json.dumps(plain, separators=(",", ":"))
+
+
+def _script(content: str) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    return Markup(content.replace("</", "<\\/"))

@@ -1,0 +1,98 @@
+"""The top table: on the page, and as metrics/summary.md for a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brainseg.report.published import PUBLISHED
+from brainseg.report.terminal import LEAKY_WARNING
+
+NAMES = {"unet": "U-Net", "unetpp": "U-Net++", "ensemble": "ensemble"}
+PHANTOM_WARNING = "SYNTHETIC PATIENTS: these figures show that the pipeline runs, and nothing about people."
+COLUMNS = (
+    "model", "whole volume", "95% interval", "median", "slices with tumour", "95% interval", "false positives",
+)  # fmt: skip
+
+
+def result_rows(test: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row per model, as text, with the columns of `COLUMNS`.
+
+    Args:
+        test: content of metrics/test.json.
+    """
+    rows: list[tuple[str, ...]] = []
+    for name in NAMES:
+        volume, per_slice, empty = (test[name][part] for part in ("volume", "slice", "empty_slices"))
+        several = volume["n"] > 1
+        rows.append(
+            (
+                NAMES[name],
+                f"{volume['dice_mean']:.3f}",
+                _interval(volume) if several else "-",
+                f"{volume['dice_median']:.3f}",
+                f"{per_slice['dice']:.3f}",
+                _interval(per_slice) if several else "-",
+                f"{empty['false_positive_rate']:.1%}",
+            )
+        )
+    return rows
+
+
+def _interval(entry: Mapping[str, Any]) -> str:
+    return f"{entry['dice_ci95_low']:.3f} to {entry['dice_ci95_high']:.3f}"
+
+
+def published_rows() -> list[tuple[str, str, str, str]]:
+    """Figures of others: who, mean, median, protocol."""
+
+    def text(value: float | None) -> str:
+        return "-" if value is None else f"{value:g}"
+
+    return [(entry.who, text(entry.mean), text(entry.median), entry.protocol) for entry in PUBLISHED]
+
+
+def paired_sentence(paired: Mapping[str, Any]) -> str:
+    """What the paired test between the two networks says.
+
+    Args:
+        paired: content of metrics/paired.json.
+    """
+    return (
+        f"{NAMES[paired['b']]} against {NAMES[paired['a']]} on the same {paired['n']} patients: "
+        f"{paired['difference']:+.3f} mean whole-volume Dice ({paired['low']:+.3f} to {paired['high']:+.3f}), "
+        f"{paired['better']} better and {paired['worse']} worse, Wilcoxon p = {paired['p']:.2g}, "
+        f"rank-biserial effect {paired['effect']:+.2f}: {paired['verdict']}."
+    )
+
+
+def warnings(leaky: bool, phantom: bool) -> list[str]:
+    """What has to be said loudly."""
+    return [LEAKY_WARNING] * leaky + [PHANTOM_WARNING] * phantom
+
+
+def summary_markdown(test: Mapping[str, Any], paired: Mapping[str, Any], *, phantom: bool) -> str:
+    """The content of metrics/summary.md.
+
+    Args:
+        test: content of metrics/test.json.
+        paired: content of metrics/paired.json.
+        phantom: the patients are synthetic.
+    """
+    counts = test["ensemble"]
+    lines = [f"> **{text}**\n" for text in warnings(bool(test["leaky"]), phantom)]
+    lines += [
+        f"Dice on {counts['volume']['n']} test patients: all slices of a patient together, and the mean of "
+        f"{counts['slice']['n']} slices with tumour; false positives: share of {counts['empty_slices']['n']} slices "
+        "without tumour that got some.\n",
+        _markdown(COLUMNS, result_rows(test)),
+        f"{paired_sentence(paired)}\n",
+        "Figures of others on this data, whole volumes; another protocol is another question:\n",
+        _markdown(("who", "mean", "median", "protocol"), published_rows()),
+    ]
+    return "\n".join(lines)
+
+
+def _markdown(columns: tuple[str, ...], rows: list[Any]) -> str:
+    body = [columns, ("---",) * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in body) + "\n"

@@ -1,0 +1,23 @@
+"""An installed Chromium, driven by Playwright; none is ever downloaded."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PROGRAM = next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+@contextmanager
+def launch(*arguments: str) -> Iterator[Any]:
+    """A headless browser, closed at the end."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # no sandbox: it needs rights that containers do not give; the pages are our own
+        browser = playwright.chromium.launch(executable_path=PROGRAM, args=["--no-sandbox", *arguments])
+        yield browser
+        browser.close()
