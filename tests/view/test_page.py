@@ -15,7 +15,6 @@ from brainseg.view.result import find_result
 from brainseg.view.server import ViewServer, make_table
 from tests.chromium import PROGRAM, launch
 
-READY = "document.body?.dataset.state === 'ready'"
 SWITCHES = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",  # WebGL without a graphics card
@@ -53,6 +52,11 @@ def show():
         yield opened
 
 
+def until(page, state):
+    """Wait for the page to say so; not by a script, which its content-security policy forbids."""
+    page.locator(f"body[data-state={state}]").wait_for(timeout=120_000)
+
+
 def picture(page):
     """float [rows, columns, 3] of the canvas, blue, green, red."""
     png = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
@@ -78,7 +82,7 @@ def choose(page, view):
 
 def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     page, server = show(out / "turned.json")
-    page.wait_for_function(READY)
+    until(page, "ready")
     report = find_result(out / "turned.json").report
     assert page.evaluate("document.title") == "turned – brainseg"
     assert page.evaluate("document.body.dataset.tumourVoxels") == str(report.tumour.voxels)
@@ -137,7 +141,7 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
 
 def test_tif_slices_say_that_their_spacing_is_assumed(show, out):
     page, _ = show(out / "tifs.json")
-    page.wait_for_function(READY)
+    until(page, "ready")
     text = page.evaluate("document.body.innerText")
     assert "TIF slices carry no spacing" in text
     assert " voxels" in text
@@ -154,7 +158,7 @@ def test_a_scan_without_tumour_is_shown_without_a_mask(show, out, tmp_path_facto
     said["tumour"] |= {"voxels": 0, "volume_ml": 0.0, "slices": []}
     (folder / "turned.json").write_text(json.dumps(said))
     page, _ = show(folder)
-    page.wait_for_function(READY)
+    until(page, "ready")
     assert "no tumour was found" in page.evaluate("document.body.innerText")
     assert page.evaluate("document.getElementById('largest').disabled")
     assert sliders(page)[0] in (7, 8)  # the middle
@@ -166,7 +170,7 @@ def test_a_scan_without_tumour_is_shown_without_a_mask(show, out, tmp_path_facto
 
 def test_without_webgl_there_is_a_sentence_and_the_facts(show, out):
     page, _ = show(out / "turned.json", "--disable-3d-apis")
-    page.wait_for_function("document.body?.dataset.state === 'failed'")
+    until(page, "failed")
     text = page.evaluate("document.body.innerText")
     assert "it has no WebGL 2" in text
     assert " ml" in text
