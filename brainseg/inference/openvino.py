@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,12 +46,21 @@ def compile_network(network: nn.Module, info: ModelInfo, digest: str) -> nn.Modu
     Returns:
         A module with the network's interface; probabilities agree to 1e-3.
     """
+    return compile_cached(digest[:16], lambda: to_graph(network, info))
+
+
+def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
+    """Compile a graph for this CPU.
+
+    Args:
+        name: of the graph in the user's cache; says what it was made from.
+        make: makes it, the first time.
+    """
     openvino = import_openvino()
-    core = openvino.Core()
-    path = cache_folder() / f"{digest[:16]}-{openvino.__version__.split('-')[0]}.xml"
+    path = cache_folder() / f"{name}-{openvino.__version__.split('-')[0]}.xml"
     if not (path.is_file() and path.with_suffix(".bin").is_file()):
-        _export(network, info, path)
-    return _compile(core, str(path))
+        save_graph(make(), path)
+    return _compile(openvino.Core(), str(path))
 
 
 def compile_quantised(weights: Path, digest: str) -> nn.Module:
@@ -105,10 +115,6 @@ def import_openvino() -> ModuleType:
     import openvino
 
     return openvino
-
-
-def _export(network: nn.Module, info: ModelInfo, path: Path) -> None:
-    save_graph(to_graph(network, info), path)
 
 
 def to_graph(network: nn.Module, info: ModelInfo) -> Any:

@@ -11,11 +11,13 @@ from scipy.spatial.distance import pdist
 
 from brainseg.data.slices import Bool, SliceSet
 from brainseg.inference.brain import find_scan_brain
+from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import apply, threshold_for
 from brainseg.inference.predictor import probabilities
+from brainseg.preprocess.agreement import Stripper
 from brainseg.preprocess.clahe import apply_clahe
-from brainseg.preprocess.skull_strip import make_stripper
+from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
 from brainseg.scans.canvas import canvas_for, from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 
@@ -73,6 +75,7 @@ class Segmenter:
         self.tta = models.tta if tta is None else tta
         self._info = next(info for _, info in models.networks.values())
         self._stripper = make_stripper(self._info.skull_strip)
+        self._voter = _voter(models.runtime, self._info.skull_strip)
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
         """Segment `scan`.
@@ -87,7 +90,8 @@ class Segmenter:
         height, width = scan.images.shape[1:3]
         canvas = canvas_for(height, width, scan.spacing)
         images = to_canvas(scan.images, canvas)
-        found = find_scan_brain(images, canvas, scan.spacing, self._info.skull_strip, self._stripper, stripped)
+        known = self._info.skull_strip
+        found = find_scan_brain(images, canvas, scan.spacing, known, self._stripper, stripped, self._voter)
         brain = found.brain.mask
         whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)
@@ -108,6 +112,13 @@ class Segmenter:
             spacing=scan.spacing,
             warnings=tuple(warnings),
         )
+
+
+def _voter(runtime: str, params: SkullStripParams) -> Stripper | None:
+    """A faster brain extraction for sequences that only vote, where there is one."""
+    if runtime != "openvino" or params.method != "deepbet" or params.sequences != "most":
+        return None
+    return OpenVinoDeepbet()
 
 
 def _agreeing(volume: Float, mask: Bool, threshold: np.float32) -> Float:

@@ -3,9 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError
 from brainseg.inference.brain import find_scan_brain
+from brainseg.inference.fast_brain import OpenVinoDeepbet
+from brainseg.preprocess.agreement import MARGIN_PX
+from brainseg.preprocess.brain_deepbet import DeepbetStripper
 from brainseg.preprocess.skull_strip import SkullStripParams
+from brainseg.preprocess.volumes import morphology
 from brainseg.scans.canvas import Canvas
 
 SHAPE = (4, 256, 256)
@@ -70,3 +75,37 @@ def test_with_spacing_the_gate_is_in_millilitres():
 def test_no_method_keeps_everything():
     found = find_scan_brain(scan(100), CANVAS, None, SkullStripParams(method="none"), None, None)
     assert found.brain.mask.all()
+
+
+def test_a_faster_version_only_votes():
+    """FLAIR is asked of the method itself, the other two of the faster version; its votes cut the mask back."""
+    asked = []
+
+    class Named(Fixed):
+        def __init__(self, name: str, side: int):
+            super().__init__(side)
+            self.name = name
+
+        def brain_mask(self, flair):
+            asked.append((self.name, int(flair.max())))
+            return self.mask
+
+    images = np.stack([np.where(block(200), grey, 0) for grey in (50, 90, 70)], axis=-1).astype(np.uint8)
+    params = PARAMS.model_copy(update={"sequences": "most"})
+    found = find_scan_brain(images, CANVAS, None, params, Named("exact", 100), None, Named("fast", 92))
+    assert asked == [("exact", 90), ("fast", 50), ("fast", 70)]
+    expected = morphology(block(92), "dilate", MARGIN_PX) & block(100)
+    np.testing.assert_array_equal(found.brain.mask, expected)
+
+
+@pytest.mark.slow
+def test_openvino_finds_deepbets_brain(tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    flair = make_patient(1, PhantomParams(patients=2, slices=12, size=128), 3).images[..., 1].copy()
+    expected = DeepbetStripper().brain_mask(flair)
+    assert expected.mean() > 0.05
+    for _ in range(2):  # exported, then from the cache
+        found = OpenVinoDeepbet().brain_mask(flair)
+        assert (found != expected).sum() < 0.005 * expected.sum()
+    assert sorted(path.suffix for path in (tmp_path / "brainseg").iterdir()) == [".bin", ".bin", ".xml", ".xml"]
