@@ -36,7 +36,7 @@ PARTS = ("brainseg", "stages", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".d
 # they learn to find tumours.
 SMALL: dict[str, Any] = {
     "download": {"source": "phantom", "path": None, "phantom": {"patients": 8, "slices": 12, "size": 64}},
-    "skull_strip": {"method": "classical"},
+    "skull_strip": {"method": "classical", "sequences": "flair"},
     "split": {"by": "patient", "val": 0.25, "test": 0.25},
     "train": {
         "device": "cpu",
@@ -46,7 +46,7 @@ SMALL: dict[str, Any] = {
         "dice_weight": 0.9,
         "ema_decay": 0.5,
         "patience": 16,
-        "augment": {"rotation_deg": 0, "scale": 0, "shift": 0, "drop_sequence": 0},
+        "augment": {"rotation_deg": 0, "scale": 0, "shift": 0, "bias": 0, "drop_sequence": 0},
     },
     "unet": {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [16, 8], "epochs": 8, "lr": 0.02},
     "unetpp": {

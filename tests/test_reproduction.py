@@ -97,7 +97,7 @@ def test_metrics_have_the_keys_that_others_read(finished):
 
 def test_every_number_of_every_metrics_file_is_finite(finished):
     names = [path.stem for path in (finished.root / "metrics").glob("*.json")]
-    assert set(names) == {"dataset", "skull_strip", "test", "train_unet", "train_unetpp", "val"}
+    assert set(names) == {"dataset", "paired", "skull_strip", "test", "train_unet", "train_unetpp", "val"}
     for name in names:
         found = list(numbers_in(read_json(finished, name)))
         assert found, name

@@ -90,7 +90,7 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _table(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, dtype={"patient": str, "institution": str})
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({type(error).__name__}); `dvc repro` makes it.") from None
 
