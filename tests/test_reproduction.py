@@ -130,6 +130,7 @@ def test_the_table_of_patients_is_of_every_model_and_test_patient(finished):
     table = pd.read_csv(finished.root / "metrics" / "per_patient.csv")
     assert list(table.columns) == [
         "model", "patient", "dice", "iou", "precision", "recall", "hd95_px", "nsd_2px", "tumour_px", "predicted_px",
+        "components", "missed_components", "predicted_components", "false_components",
     ]  # fmt: skip
     split = read_split(finished)
     tested = sorted(split.loc[split["split"] == "test", "patient"].unique())
@@ -202,7 +203,11 @@ def test_plots_are_drawn_from_what_the_stages_wrote(finished, tmp_path):
     for name in pictures:
         assert Path(plots.pop(name)["url"]).read_bytes() == (finished.root / name).read_bytes()
     points = {name: len(plot["content"]["data"]["values"]) for name, plot in plots.items()}
+    curves = {name: points.pop(name) for name in ("Calibration", "Precision and recall")}
+    assert all(count > len(MODELS) for count in curves.values())  # as many as there are probabilities
     assert points == {
+        "Dice by patient": 2 * len(MODELS),
+        "Slices with tumour, ensemble": len(read_split(finished).query("split == 'test'")),
         "Training loss": 8 + 16,  # epochs of both networks
         "Validation Dice": 8 + 16,
         "Dice against tumour size": 2 * len(MODELS),  # test patients
