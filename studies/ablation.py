@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -62,7 +63,7 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
     started = time.monotonic()
     with log.open("w") as handle:
-        named = [*line[:3], "--name", name, *line[3:]]
+        named = [sys.executable, "-m", *line[:3], "--name", name, *line[3:]]
         done = subprocess.run(named, env=environment, stdout=handle, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise TrainingError(f"{' '.join(line)} failed; see {log}, and remove the experiment {name} if it is there.")

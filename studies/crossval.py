@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,7 +36,7 @@ def queue(folds: Annotated[int, typer.Option(help="Number of folds.")] = 5) -> N
 
 def _line(folds: int, fold: int) -> list[str]:
     sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
-    return ["dvc", "exp", "run", "--queue", "--name", f"{PREFIX}{fold}", *sets]
+    return [sys.executable, "-m", "dvc", "exp", "run", "--queue", "--name", f"{PREFIX}{fold}", *sets]
 
 
 @app.command()
@@ -96,7 +97,10 @@ def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
 def _experiments() -> dict[str, int]:
     """Names of finished experiments of this study and their folds."""
     listed = subprocess.run(
-        ["dvc", "exp", "list", "--all-commits", "--name-only"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "dvc", "exp", "list", "--all-commits", "--name-only"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     names = sorted(set(listed.stdout.split()))
     return {name: int(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)}

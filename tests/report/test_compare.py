@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -76,7 +77,8 @@ def test_revisions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             git("checkout", "--quiet", "-b", name)
             shutil.rmtree(tmp_path / "metrics")
         folder(tmp_path / "metrics", shift)
-        subprocess.run(["dvc", "init", "--quiet", "--force"], cwd=tmp_path, check=True, capture_output=True)
+        dvc = [sys.executable, "-m", "dvc"]  # Not every caller has the environment's own folder on the path.
+        subprocess.run([*dvc, "init", "--quiet", "--force"], cwd=tmp_path, check=True, capture_output=True)
         git("add", "--all")
         git("commit", "--quiet", "--message", name)
     monkeypatch.chdir(tmp_path)
