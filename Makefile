@@ -17,7 +17,7 @@ help: ## list these targets
 
 setup: $(INSTALLED) ## install the locked packages into .venv (the targets below do it themselves)
 
-demo: $(INSTALLED) ## all nine stages on synthetic patients, in a scratch copy (.demo)
+demo: $(INSTALLED) ## all ten stages on synthetic patients, in a scratch copy (.demo)
 	@$(BIN)/python demo/run.py
 
 test: $(INSTALLED) ## the tests, with coverage and one whole `dvc repro` on tiny synthetic patients

@@ -33,7 +33,7 @@ def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each com
 
 def measure(sizes: Sizes, pairs: int) -> list[Comparison]:
     """Run all comparisons, saying on stderr which one is under way."""
-    from benchmarks import loading, prediction, preprocessing, training
+    from benchmarks import loading, prediction, preprocessing, shape, training
     from benchmarks.settings import stripped_patients
 
     _say("making synthetic patients ...")
@@ -45,6 +45,8 @@ def measure(sizes: Sizes, pairs: int) -> list[Comparison]:
         comparisons.append(loading.compare(patients, Path(folder), sizes.epochs, pairs))
     _say("training steps ...")
     comparisons.append(training.compare(sizes.step_size, sizes.batch, pairs))
+    _say("shape ...")
+    comparisons.append(shape.compare(sizes.mask, pairs))
     _say("prediction ...")
     return comparisons + prediction.compare(sizes.slices, pairs)
 

@@ -29,6 +29,7 @@ class Sizes:
         epochs: passes over the data when loading is timed; as many as the real training's.
         step_size: side of the training step's input in pixels, a multiple of 32.
         batch: slices per training step.
+        mask: slices, height and width of the mask whose shape is measured.
     """
 
     patients: int = 2
@@ -37,6 +38,7 @@ class Sizes:
     epochs: int = 14
     step_size: int = 192
     batch: int = 8
+    mask: tuple[int, int, int] = (200, 512, 512)
 
 
 def stripped_patients(patients: int, slices: int, size: int) -> list[SliceSet]:

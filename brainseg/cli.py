@@ -174,6 +174,29 @@ def compare(
         typer.echo(f"picture: {out}")
 
 
+@app.command()
+def shape(
+    masks: Annotated[list[Path], typer.Argument(metavar="MASK...", help="NIfTI masks, or folders of TIF masks.")],
+    out: Annotated[Path | None, typer.Option(help="CSV to write; printed if left out.")] = None,
+    thickness: Annotated[
+        float, typer.Option(min=0.01, help="Between slices, in pixels, for TIF slices, which carry no spacing.")
+    ] = 5.0,
+    ibsi: Annotated[bool, typer.Option("--ibsi", help="Add the standard features of IBSI (needs mirp).")] = False,
+) -> None:
+    """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place."""
+    with mistakes_in_one_sentence():
+        from brainseg.files import write_csv
+        from brainseg.radiogenomics.cohort import RadiogenomicsParams
+        from brainseg.radiogenomics.files import shapes_of_files
+
+        table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
+        if out is None:
+            typer.echo(table.to_csv(index=False), nl=False)
+        else:
+            write_csv(out, table)
+            typer.echo(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
+
+
 def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:
     """Run all cases under a progress bar and sum up; whether any failed."""
     from rich.console import Console

@@ -29,6 +29,7 @@ SECTIONS = (
     "unetpp",
     "postprocess",
     "evaluate",
+    "radiogenomics",
 )
 
 

@@ -1,4 +1,4 @@
-"""`make demo`: the nine stages on synthetic patients, in a scratch copy of the checkout.
+"""`make demo`: the ten stages on synthetic patients, in a scratch copy of the checkout.
 
 The copy (.demo/) is a DVC repository of its own, with its own cache, so that the tracked
 files, dvc.lock and metrics of the checkout stay as they are. It is kept between runs: the
@@ -108,7 +108,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit("Interrupted; the next `make demo` goes on from here.")
-    print(f"All nine stages in {time.monotonic() - started:.0f} s. To start over: rm -rf {copy.name}")
+    print(f"All ten stages in {time.monotonic() - started:.0f} s. To start over: rm -rf {copy.name}")
 
 
 def print_results(copy: Path) -> None:

@@ -17,6 +17,7 @@ from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.params import Params, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
+from brainseg.radiogenomics.cohort import RadiogenomicsParams
 from stages._command import PARAMS, ParamsFile, run
 
 KINDS: dict[str, type[Params]] = {
@@ -29,6 +30,7 @@ KINDS: dict[str, type[Params]] = {
     "unet": RunParams,
     "unetpp": RunParams,
     "postprocess": PostprocessParams,
+    "radiogenomics": RadiogenomicsParams,
     "evaluate": EvaluateParams,
 }
 

@@ -43,7 +43,7 @@ def _line(folds: int, fold: int) -> list[str]:
 def gather() -> None:
     """Add the folds that are done to metrics/crossval.csv and sum up in metrics/crossval.json."""
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
-    parts = {fold: _fold(name, fold) for name, fold in _experiments().items()}
+    parts = {fold: _fold(name, fold) for name, fold in experiments().items()}
     if known.size:
         parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
@@ -94,7 +94,7 @@ def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
     }
 
 
-def _experiments() -> dict[str, int]:
+def experiments() -> dict[str, int]:
     """Names of finished experiments of this study and their folds."""
     listed = subprocess.run(
         [sys.executable, "-m", "dvc", "exp", "list", "--all-commits", "--name-only"],

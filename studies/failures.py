@@ -9,16 +9,13 @@ import pandas as pd
 import typer
 from scipy import ndimage
 
-from brainseg.data import slices
 from brainseg.data.slices import Bool
 from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
 from brainseg.inference.models import load_models
-from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.dataset import split_slices
-from brainseg.progress import progress
+from studies.patients import segmented
 
 EDGE_PX = 2
 
@@ -32,14 +29,9 @@ def main(
     """Write a row per validation patient, of the ensemble with its post-processing."""
     loaded = load_models(models, device="cpu", runtime="torch")
     rows = []
-    for patient, numbers in progress(list(split_slices(read_split(split), "val").items()), "validation"):
-        whole = slices.load(data / f"{patient}.npz")
-        volume = probabilities(loaded.networks, whole, tta=loaded.tta)[ENSEMBLE]
-        keep = np.isin(whole.slices, numbers)
-        alone = all((whole.images[..., c] == whole.images[..., 1]).all() for c in (0, 2))
-        rows.append(
-            {"patient": patient, "flair_only": alone} | errors(whole.masks[keep], apply(volume[keep], loaded.choice))
-        )
+    for patient, truth, mask in segmented(loaded, data, split_slices(read_split(split), "val")):
+        alone = all((truth.images[..., c] == truth.images[..., 1]).all() for c in (0, 2))
+        rows.append({"patient": patient, "flair_only": alone} | errors(truth.masks, mask))
     table = pd.DataFrame(rows).sort_values("dice", ignore_index=True)
     write_csv(out, table)
     typer.echo(table.to_string(index=False))

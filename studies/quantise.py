@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,9 @@ from brainseg.data.splits import read_split
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256, write_json
-from brainseg.inference.models import LoadedModels, Precision, load_models
+from brainseg.inference.models import Precision, load_models
 from brainseg.inference.openvino import MADE_FROM, import_openvino, quantised_path, save_graph, to_graph
-from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import ENSEMBLE, probabilities
+from brainseg.inference.predictor import ENSEMBLE
 from brainseg.model.dataset import split_slices
 from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
@@ -33,6 +32,7 @@ from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
 from brainseg.progress import progress
 from studies.command import run
+from studies.patients import segmented
 
 MOST = 0.005
 """Mean whole-volume Dice that int8 may cost."""
@@ -57,7 +57,13 @@ def measure(
         quantise(folder, data)
         patients = split_slices(read_split(split), "val")
         both: tuple[Precision, Precision] = ("float32", "int8")
-        dice = {precision: _dice(load_models(folder, precision=precision), data, patients) for precision in both}
+        dice = {
+            precision: [
+                overlap(truth.masks, mask).dice
+                for _, truth, mask in segmented(load_models(folder, precision=precision), data, patients)
+            ]
+            for precision in both
+        }
     cost = float(np.mean(dice["float32"]) - np.mean(dice["int8"]))
     figures = {
         precision: {"dice_mean": np.mean(found), "dice_median": np.median(found)} for precision, found in dice.items()
@@ -107,16 +113,6 @@ def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]
         inputs = network_input(slices.load(data / f"{patient}.npz"), info.inputs)
         for index in np.linspace(0, len(inputs) - 1, SLICES_EACH + 2)[1:-1].round().astype(int):
             yield inputs[index : index + 1]
-
-
-def _dice(models: LoadedModels, data: Path, patients: dict[str, Any]) -> list[float]:
-    found = []
-    for patient, numbers in progress(list(patients.items()), models.precision):
-        whole = slices.load(data / f"{patient}.npz")
-        keep = np.isin(whole.slices, numbers)
-        mask = apply(probabilities(models.networks, whole, tta=models.tta)[ENSEMBLE], models.choice)
-        found.append(overlap(whole.masks[keep], mask[keep]).dice)
-    return found
 
 
 if __name__ == "__main__":

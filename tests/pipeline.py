@@ -18,6 +18,7 @@ import yaml
 from demo.run import merge
 
 ROOT = Path(__file__).resolve().parents[1]
+# In the order in which they run.
 STAGES = (
     "download",
     "filter_labeled",
@@ -27,6 +28,7 @@ STAGES = (
     "train_unet",
     "train_unetpp",
     "postprocess",
+    "radiogenomics",
     "evaluate",
 )
 PAGE = "reports/index.html"
@@ -57,6 +59,7 @@ SMALL: dict[str, Any] = {
         "lr": 0.05,
     },
     "postprocess": {"thresholds": [0.3, 0.5], "min_component_px": [0, 5]},
+    "radiogenomics": {"ibsi": False, "bootstrap": 200},
     "evaluate": {"bootstrap": 200, "overlays": 2},
 }
 

@@ -107,12 +107,13 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("one_thread")
 def test_every_comparison_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    tiny = Sizes(patients=2, slices=5, size=96, epochs=2, step_size=32, batch=2)
+    tiny = Sizes(patients=2, slices=5, size=96, epochs=2, step_size=32, batch=2, mask=(8, 24, 20))
     comparisons = measure(tiny, pairs=1)
     assert [comparison.what for comparison in comparisons] == [
         "preprocessing",
         "data loading, 2 epochs",
         "training step",
+        "shape features, 8 x 24 x 20",
         "unet at 160 px",
         "unetpp at 160 px",
         "predict, patient of 5",
@@ -210,7 +211,7 @@ def test_the_command_writes_the_page(tmp_path):
     log.write_text(HEADER + "t1,download,3.5,129\n")
     result = CliRunner().invoke(command(), ["--log", str(log), "--out", str(out)])
     assert result.exit_code == 0
-    assert "1 of 9 stages" in result.stdout
+    assert "1 of 10 stages" in result.stdout
     assert "| download | 3.5 | 129 |" in out.read_text()
     assert "| train_unetpp | - | - |" in out.read_text()
 

@@ -114,7 +114,7 @@ def test_predicting_imports_nothing_of_the_extra_pipeline():
 
 def test_every_import_of_the_package_is_declared():
     extras = PROJECT["optional-dependencies"]
-    texts = [*PROJECT["dependencies"], *extras["pipeline"], *extras["openvino"]]
+    texts = [*PROJECT["dependencies"], *extras["pipeline"], *extras["openvino"], *extras["radiogenomics"]]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     providers = packages_distributions()
     for path in (ROOT / "brainseg").rglob("*.py"):

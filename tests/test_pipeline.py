@@ -21,7 +21,19 @@ from tests.pipeline import ROOT, STAGES, command, dvc_yaml, outputs, shipped_par
 DVC = dvc_yaml()
 PARAMS = shipped_params()
 BASE = ("errors", "files", "params", "progress", "terminal")
-ROOMS = (BASE, "data", "scans", "preprocess", "evaluation", "model", "inference", "report", "view", "cli")
+ROOMS = (
+    BASE,
+    "data",
+    "scans",
+    "preprocess",
+    "evaluation",
+    "model",
+    "inference",
+    "radiogenomics",
+    "report",
+    "view",
+    "cli",
+)
 LATE = [
     "from __future__ import annotations",
     "from typing import TYPE_CHECKING, Any",
@@ -67,8 +79,16 @@ def lookup(key: str) -> Any:
     return content
 
 
-def test_the_nine_stages_in_their_order():
-    assert tuple(DVC["stages"]) == STAGES
+def test_the_nine_stages_and_the_one_that_follows_them():
+    nine = tuple(stage for stage in STAGES if stage != "radiogenomics")
+    assert tuple(DVC["stages"]) == (*nine, "radiogenomics")
+
+
+def test_each_stage_runs_after_those_whose_outputs_it_reads():
+    made_by = {name: stage for stage in STAGES for name in outputs(stage)}
+    for stage in STAGES:
+        needed = {made_by[name] for name in DVC["stages"][stage]["deps"] if name in made_by}
+        assert needed <= set(STAGES[: STAGES.index(stage)]), stage
 
 
 @pytest.mark.parametrize("stage", STAGES)

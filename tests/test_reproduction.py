@@ -97,7 +97,16 @@ def test_metrics_have_the_keys_that_others_read(finished):
 
 def test_every_number_of_every_metrics_file_is_finite(finished):
     names = [path.stem for path in (finished.root / "metrics").glob("*.json")]
-    assert set(names) == {"dataset", "paired", "skull_strip", "test", "train_unet", "train_unetpp", "val"}
+    assert set(names) == {
+        "dataset",
+        "paired",
+        "radiogenomics",
+        "skull_strip",
+        "test",
+        "train_unet",
+        "train_unetpp",
+        "val",
+    }
     for name in names:
         found = list(numbers_in(read_json(finished, name)))
         assert found, name
@@ -181,10 +190,14 @@ def test_everything_written_is_either_committed_or_ignored(finished):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"clahe": {"enabled": True}}, ["clahe", "train_unet", "train_unetpp", "postprocess", "evaluate"]),
-        ({"unetpp": {"lr": 0.003}}, ["train_unetpp", "postprocess", "evaluate"]),
-        ({"train": {"batch_size": 5}}, ["train_unet", "train_unetpp", "postprocess", "evaluate"]),
-        ({"postprocess": {"tta": False}}, ["postprocess", "evaluate"]),
+        (
+            {"clahe": {"enabled": True}},
+            ["clahe", "train_unet", "train_unetpp", "postprocess", "radiogenomics", "evaluate"],
+        ),
+        ({"unetpp": {"lr": 0.003}}, ["train_unetpp", "postprocess", "radiogenomics", "evaluate"]),
+        ({"train": {"batch_size": 5}}, ["train_unet", "train_unetpp", "postprocess", "radiogenomics", "evaluate"]),
+        ({"postprocess": {"tta": False}}, ["postprocess", "radiogenomics", "evaluate"]),
+        ({"radiogenomics": {"bins": 12}}, ["radiogenomics", "evaluate"]),
         ({"evaluate": {"bootstrap": 300}}, ["evaluate"]),
         ({"seed": 7}, list(STAGES)),
     ],
@@ -316,7 +329,7 @@ def test_training_killed_after_some_epochs_goes_on_from_there(finished, tmp_path
 @pytest.mark.slow
 def test_an_experiment_with_clahe_reruns_what_follows_and_nothing_before(copied):
     said = copied.dvc("exp", "run", "--name", "plain", "--set-param", "clahe.enabled=true")
-    assert stages_run(said) == ["clahe", "train_unet", "train_unetpp", "postprocess", "evaluate"]
+    assert stages_run(said) == ["clahe", "train_unet", "train_unetpp", "postprocess", "radiogenomics", "evaluate"]
     assert "dice" in copied.dvc("metrics", "diff", "--md")
     assert re.search(r"clahe.enabled *\| False *\| True", copied.dvc("params", "diff", "--md"))
 

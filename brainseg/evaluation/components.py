@@ -10,7 +10,8 @@ from scipy import ndimage
 from brainseg.data.slices import Bool
 from brainseg.evaluation.overlap import require_pair
 
-_CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
+CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
+"""Voxels that share a face, an edge or a corner are of one part."""
 
 
 @dataclass(frozen=True)
@@ -45,5 +46,5 @@ def count_components(truth: Bool, prediction: Bool) -> Components:
 
 
 def _untouched(mask: Bool, other: Bool) -> tuple[int, int]:
-    labels, count = ndimage.label(mask, _CONNECTIVITY_26)
+    labels, count = ndimage.label(mask, CONNECTIVITY_26)
     return count, count - len(np.unique(labels[mask & other]))

@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
+from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.evaluation.overlap import overlap
 from brainseg.params import Params
 
@@ -33,7 +34,6 @@ MIN_GAIN = 1e-4
 LEAST_THRESHOLD = 0.2
 """However faint the peak, no threshold falls below this: a volume without tumour stays empty."""
 
-_CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
 _CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)
 
 
@@ -185,7 +185,7 @@ def _tidy(mask: Bool, choice: Choice) -> Bool:
 
 def _keep_components(mask: Bool, wanted: Callable[[npt.NDArray[np.int64]], Bool]) -> Bool:
     """Keep the components for which `wanted`, given all sizes in voxels, is True."""
-    labels, count = ndimage.label(mask, _CONNECTIVITY_26)
+    labels, count = ndimage.label(mask, CONNECTIVITY_26)
     if count == 0:
         return mask
     sizes = np.bincount(labels[mask], minlength=count + 1)[1:]

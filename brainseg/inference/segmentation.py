@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import pdist
 
-from brainseg.data.slices import Bool, SliceSet
-from brainseg.inference.brain import find_scan_brain
+from brainseg.data.slices import U8, Bool, SliceSet
+from brainseg.inference.brain import Found, find_scan_brain
 from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import apply, threshold_for
@@ -18,7 +18,7 @@ from brainseg.inference.predictor import probabilities
 from brainseg.preprocess.agreement import Stripper
 from brainseg.preprocess.clahe import apply_clahe
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
-from brainseg.scans.canvas import canvas_for, from_canvas, to_canvas
+from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 
 Float = npt.NDArray[np.float32]
@@ -90,8 +90,7 @@ class Segmenter:
         height, width = scan.images.shape[1:3]
         canvas = canvas_for(height, width, scan.spacing)
         images = to_canvas(scan.images, canvas)
-        known = self._info.skull_strip
-        found = find_scan_brain(images, canvas, scan.spacing, known, self._stripper, stripped, self._voter)
+        found = self.find_brain(images, canvas, scan.spacing, stripped=stripped)
         brain = found.brain.mask
         whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)
@@ -112,6 +111,11 @@ class Segmenter:
             spacing=scan.spacing,
             warnings=tuple(warnings),
         )
+
+    def find_brain(self, images: U8, canvas: Canvas, spacing: Spacing | None, *, stripped: bool | None = None) -> Found:
+        """Brain extraction alone: see `find_scan_brain`."""
+        known = self._info.skull_strip
+        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, self._voter)
 
 
 def _voter(runtime: str, params: SkullStripParams) -> Stripper | None:

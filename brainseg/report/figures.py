@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from brainseg.report.genomics import box_plots
 from brainseg.report.sources import Sources
 from brainseg.report.summary import NAMES
 
@@ -26,7 +27,7 @@ _LAYOUT = {
 
 def all_figures(sources: Sources) -> dict[str, go.Figure]:
     """Every figure by the name that the template places it under."""
-    return {
+    figures = {
         "institutions": _institutions(sources.tables["institutions"]),
         "sizes": _sizes(sources.tables["patients"]),
         "training": _training(sources),
@@ -36,6 +37,9 @@ def all_figures(sources: Sources) -> dict[str, go.Figure]:
         "precision_recall": _precision_recall(sources),
         "calibration": _calibration(sources),
     }
+    if sources.radiogenomics:
+        figures["shapes"] = box_plots(sources.tables["shape"]).update_layout(_LAYOUT | {"height": 640})
+    return figures
 
 
 def _figure(data: Iterable[Any], x: str, y: str, **layout: Any) -> go.Figure:

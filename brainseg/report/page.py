@@ -18,7 +18,9 @@ from brainseg.data.raw import institution
 from brainseg.data.slices import SliceSet
 from brainseg.files import atomic_path
 from brainseg.inference.predictor import Prediction
-from brainseg.report import summary
+from brainseg.radiogenomics import published
+from brainseg.radiogenomics.cohort import sentences
+from brainseg.report import genomics, summary
 from brainseg.report.figures import COLOURS, all_figures
 from brainseg.report.montage import Example
 from brainseg.report.sources import Sources, changed_params
@@ -57,6 +59,7 @@ def write_page(
         paired=summary.paired_sentence(sources.summaries["paired"]),
         counts=_split_counts(sources),
         training=_training(sources),
+        genomics=_genomics(sources.radiogenomics),
         examples=examples,
         patients=patients,
         names=summary.NAMES,
@@ -112,6 +115,20 @@ def _training(sources: Sources) -> list[tuple[str, ...]]:
         chosen = f"{found['best_epoch']} of {found['epochs']}"
         rows.append((summary.NAMES[name], chosen, f"{found['val_dice']:.3f}", *cost))
     return rows
+
+
+def _genomics(results: Any) -> dict[str, Any] | None:
+    if results is None:
+        return None
+    return {
+        "said": sentences(results),
+        "columns": genomics.COLUMNS,
+        "associations": genomics.association_rows(results),
+        "verdicts": [published.sentence(verdict) for verdict in published.verdicts(results["manual"]["associations"])],
+        "area": genomics.area_sentence(results),
+        "agreement_columns": genomics.AGREEMENT_COLUMNS,
+        "agreement": genomics.agreement_rows(results),
+    }
 
 
 def _figure(figure: Any) -> str:

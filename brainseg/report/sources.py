@@ -19,6 +19,7 @@ from brainseg.report.results import Results
 
 TABLES = ("patients", "institutions", "history_unet", "history_unetpp")
 SUMMARIES = ("dataset", "skull_strip", "train_unet", "train_unetpp", "val")
+RADIOGENOMICS = ("radiogenomics", "shape")
 CODE = ("brainseg", "stages", "dvc.yaml", "params.yaml")
 
 
@@ -46,6 +47,11 @@ class Sources:
         return bool(self.summaries["test"]["leaky"])
 
     @property
+    def radiogenomics(self) -> Any:
+        """Content of metrics/radiogenomics.json, `None` where that stage has not run."""
+        return self.summaries.get("radiogenomics")
+
+    @property
     def phantom(self) -> bool:
         """Whether the patients are synthetic."""
         return bool(self.params["download"]["source"] == "phantom")
@@ -55,7 +61,8 @@ def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> So
     """Gather everything that the page shows.
 
     Args:
-        metrics: folder with the files of `TABLES` (.csv) and `SUMMARIES` (.json).
+        metrics: folder with the files of `TABLES` (.csv) and `SUMMARIES` (.json), and where the stage has run those
+            of radiogenomics.
         params: params.yaml.
         log: logs/stages.csv; need not exist.
         results: on test patients.
@@ -63,9 +70,11 @@ def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> So
     Raises:
         DataError: a file is missing or cannot be read.
     """
+    summary, table = RADIOGENOMICS
+    shapes = (metrics / f"{summary}.json").exists()
     return Sources(
-        tables={name: _table(metrics / f"{name}.csv") for name in TABLES} | dict(results.tables),
-        summaries={name: _summary(metrics / f"{name}.json") for name in SUMMARIES}
+        tables={name: _table(metrics / f"{name}.csv") for name in (*TABLES, *[table] * shapes)} | dict(results.tables),
+        summaries={name: _summary(metrics / f"{name}.json") for name in (*SUMMARIES, *[summary] * shapes)}
         | {"test": results.test, "paired": results.paired},
         params=read_yaml(params),
         commit=_commit(params.resolve().parent),

@@ -85,14 +85,15 @@ def summary_markdown(test: Mapping[str, Any], paired: Mapping[str, Any], *, phan
         f"Dice on {counts['volume']['n']} test patients: all slices of a patient together, and the mean of "
         f"{counts['slice']['n']} slices with tumour; false positives: share of {counts['empty_slices']['n']} slices "
         "without tumour that got some.\n",
-        _markdown(COLUMNS, result_rows(test)),
+        markdown(COLUMNS, result_rows(test)),
         f"{paired_sentence(paired)}\n",
         "Figures of others on this data, whole volumes; another protocol is another question:\n",
-        _markdown(("who", "mean", "median", "protocol"), published_rows()),
+        markdown(("who", "mean", "median", "protocol"), published_rows()),
     ]
     return "\n".join(lines)
 
 
-def _markdown(columns: tuple[str, ...], rows: list[Any]) -> str:
+def markdown(columns: tuple[str, ...], rows: list[Any]) -> str:
+    """A table as Markdown: the head's cells, and as many in each row."""
     body = [columns, ("---",) * len(columns), *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in body) + "\n"

@@ -58,7 +58,7 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
     Raises:
         DataError: unreadable, truncated, not three axes, NaN, constant, a mask, or no usable geometry.
     """
-    loaded = {key: _load(path) for key, path in paths.items()}
+    loaded = {key: load(path) for key, path in paths.items()}
     flair, values = loaded["flair"]
     warnings = []
     if len(loaded) == 1:
@@ -89,13 +89,8 @@ def from_nibabel(
     origin: Any,
 ) -> Scan:
     """Turn sequences on FLAIR's grid, [x, y, z] as stored, into an axial stack."""
-    to_axial = orientations.ornt_transform(orientations.io_orientation(flair.affine), _AXIAL)
-    axial = {key: orientations.apply_orientation(values, to_axial).T for key, values in sequences.items()}
-    sizes = nib.affines.voxel_sizes(flair.affine)
-    order = np.empty(3, int)
-    order[to_axial[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
-    columns, rows, slices = sizes[order]
-    spacing: Spacing = (float(slices), float(rows), float(columns))
+    turned = {key: axial(values, flair) for key, values in sequences.items()}
+    spacing = turned["flair"][1]
     given = tuple(key for key in SEQUENCES if key in sequences)
     thickest = int(np.argmax(spacing))
     if thickest and spacing[thickest] > 2 * spacing[0]:
@@ -103,7 +98,7 @@ def from_nibabel(
         warnings.append(
             f"acquired in {plane} slices {spacing[thickest]:.1f} mm apart, while the networks look at axial ones"
         )
-    images = fill_sequences(axial)
+    images = fill_sequences({key: stack for key, (stack, _) in turned.items()})
     return Scan(
         name=name,
         images=images,
@@ -114,6 +109,16 @@ def from_nibabel(
         warnings=tuple(warnings + missing_warning(given)),
         origin=origin,
     )
+
+
+def axial(values: Image, image: nib.Nifti1Image) -> tuple[Image, Spacing]:
+    """Turn [x, y, z] as stored into an axial stack [n, height, width], and its spacing in mm."""
+    to_axial = orientations.ornt_transform(orientations.io_orientation(image.affine), _AXIAL)
+    sizes = nib.affines.voxel_sizes(image.affine)
+    order = np.empty(3, int)
+    order[to_axial[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
+    columns, rows, slices = sizes[order]
+    return orientations.apply_orientation(values, to_axial).T, (float(slices), float(rows), float(columns))
 
 
 def to_stored(values: Image, flair: nib.Nifti1Image) -> Image:
@@ -157,14 +162,18 @@ def read_nifti_mask(path: Path, flair: nib.Nifti1Image) -> Bool:
     Raises:
         DataError: missing, damaged, or not on FLAIR's grid.
     """
-    image, values = _load(path)
+    image, values = load(path)
     if values.shape != flair.shape[:3] or not np.allclose(image.affine, flair.affine, atol=1e-3):
         raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
     return values > 0
 
 
-def _load(path: Path) -> tuple[nib.Nifti1Image, Image]:
-    """The image for its geometry, and its values as scaled by the header."""
+def load(path: Path) -> tuple[nib.Nifti1Image, Image]:
+    """The image for its geometry, and its values as scaled by the header.
+
+    Raises:
+        DataError: missing, of another kind, damaged, or with an affine that cannot be inverted.
+    """
     if not path.is_file():
         raise DataError(f"{path} does not exist, expected a NIfTI file (.nii or .nii.gz).")
     if not is_nifti(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def read_tif_folder(folder: Path, *, truth: bool = False) -> Scan:
         DataError: names that are no slices of one case, numbers missing or doubled, unreadable files, mixed sizes,
             another number of channels, several pages, values that are no picture, or a mask missing where asked for.
     """
-    numbered = _numbered(folder)
+    numbered = numbered_slices(folder, image_files(folder))
     paths = [numbered[number] for number in sorted(numbered)]
     stack, warnings = _stack(folder, paths)
     given = SEQUENCES if stack.ndim == 4 else ("flair",)
@@ -73,22 +74,31 @@ def _case(path: Path) -> str:
     return match["case"] if match else ""
 
 
-def _numbered(folder: Path) -> dict[int, Path]:
-    """The slices by number."""
-    files = image_files(folder)
+def numbered_slices(folder: Path, files: Sequence[Path], suffix: str = "") -> dict[int, Path]:
+    """Slices by number.
+
+    Args:
+        folder: for messages.
+        files: named `<case>_<slice><suffix>`.
+        suffix: of the names without .tif.
+
+    Raises:
+        DataError: no files, a name without number, two cases, or numbers missing or doubled.
+    """
+    files = sorted(files)
     if not files:
         raise DataError(
-            f"{folder} holds no TIF slices that are images, expected <case>_<slice>.tif; name another folder."
+            f"{folder} holds no TIF slices{'' if suffix else ' that are images'}, expected <case>_<slice>{suffix}.tif; "
+            "name another folder."
         )
     numbered: dict[int, Path] = {}
     for path in files:
-        match = _NUMBERED.match(path.stem)
+        match = _NUMBERED.match(path.stem.removesuffix(suffix))
         if not match:
-            raise DataError(f"{path} has no slice number, expected <case>_<slice>.tif; rename or remove it.")
-        if match["case"] != _case(files[0]):
-            raise DataError(
-                f"{folder} holds slices of {_case(files[0])!r} and of {match['case']!r}, expected one case a folder."
-            )
+            raise DataError(f"{path} has no slice number, expected <case>_<slice>{suffix}.tif; rename or remove it.")
+        first = _case(files[0].with_name(files[0].stem.removesuffix(suffix) + files[0].suffix))
+        if match["case"] != first:
+            raise DataError(f"{folder} holds slices of {first!r} and of {match['case']!r}, expected one case a folder.")
         if (number := int(match["number"])) in numbered:
             raise DataError(
                 f"{path} is slice {number} a second time, beside {numbered[number].name}; keep one of them."

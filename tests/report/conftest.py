@@ -29,7 +29,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run: data/, metrics/, predictions/, reports/. Three of five patients are in the test."""
     root = tmp_path_factory.mktemp("run")
     params = merge(
-        yaml.safe_load((ROOT / "params.yaml").read_text()), {"download": PHANTOM, "clahe": {"enabled": True}}
+        yaml.safe_load((ROOT / "params.yaml").read_text()),
+        {"download": PHANTOM, "clahe": {"enabled": True}, "radiogenomics": {"ibsi": False}},
     )
     (root / "params.yaml").write_text(yaml.safe_dump(params))
     write_phantom(root / "data" / "raw", PhantomParams(**PHANTOM["phantom"]), 1)
@@ -37,6 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(root)
         assert run_module("filter_labeled") == 0
         _write_what_earlier_stages_leave(root)
+        assert run_module("radiogenomics") == 0
         assert run_module("evaluate") == 0
     return root
 

@@ -70,7 +70,7 @@ def test_it_fits_its_window_and_every_figure_is_drawn(page: Any):
         figure.scroll_into_view_if_needed()
         figure.locator(".main-svg").first.wait_for()
         assert figure.locator(".main-svg").first.bounding_box()["width"] <= page.viewport_size["width"]
-    assert page.locator("[data-figure]").count() == 8
+    assert page.locator("[data-figure]").count() == 9
     assert page.locator('[role="alert"]').text_content().startswith("SYNTHETIC PATIENTS")
 
 

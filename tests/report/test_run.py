@@ -6,13 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from brainseg.data import slices
 from brainseg.evaluation.overlap import overlap
 from brainseg.evaluation.statistics import paired
 from brainseg.inference.predictor import load_prediction
+from brainseg.report.genomics import area_sentence, association_rows
 from brainseg.report.page import patient_rows
 from brainseg.report.sources import changed_params
 from brainseg.report.summary import summary_markdown
@@ -128,3 +131,28 @@ def test_the_page_says_what_is_different_and_that_it_leaks(copied: Path, capsys)
     text = (copied / "reports" / "index.html").read_text()
     assert text.count('class="banner"') == 2  # leaky, and synthetic
     assert "<code>split.by</code></th><td>patient</td><td>slice</td>" in text
+
+
+def test_the_section_on_genomics_says_what_the_metrics_say(run: Path):
+    results = json.loads((run / "metrics" / "radiogenomics.json").read_text())
+    shapes = pd.read_csv(run / "metrics" / "shape.csv")
+    assert shapes["source"].value_counts().to_dict() == {"manual": 5, "predicted": 3}
+    truth = shapes[shapes["source"] == "manual"].set_index("patient")
+    found = shapes[shapes["source"] == "predicted"].set_index("patient")
+    # The ensemble's masks are the truth, moved: shape and size are the same, the place is not.
+    for feature in ("asd", "bevr", "mf", "volume"):
+        np.testing.assert_allclose(found[feature], truth.loc[found.index, feature], rtol=1e-5)
+        assert results["agreement"][feature]["icc"] == pytest.approx(1)
+    assert (found["x"] > truth.loc[found.index, "x"]).all()
+    text = (run / "reports" / "index.html").read_text()
+    assert 'id="genomics"' in text
+    for row in association_rows(results):
+        assert "".join(f"<td>{cell}</td>" for cell in (str(Markup.escape(cell)) for cell in row[1:])) in text
+    assert area_sentence(results) in text
+
+
+def test_without_that_stage_the_page_has_no_such_section(copied: Path, capsys: pytest.CaptureFixture[str]):
+    for name in ("radiogenomics.json", "shape.csv"):
+        (copied / "metrics" / name).unlink()
+    assert run_here("evaluate", capsys).status == 0
+    assert 'id="genomics"' not in (copied / "reports" / "index.html").read_text()

@@ -1,0 +1,1 @@
+"""From masks to genomics: the shape features that the data was made for."""

@@ -1,0 +1,66 @@
+"""Masks of any origin as axial stacks: a NIfTI file, or a folder of TIF slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from brainseg.data.raw import MASK_SUFFIX, read_tif
+from brainseg.data.slices import Bool
+from brainseg.errors import DataError
+from brainseg.scans.nifti import axial, is_nifti, load
+from brainseg.scans.scan import Image, Spacing
+from brainseg.scans.tif import SUFFIXES, numbered_slices
+
+MOST_LABELS = 16
+"""More different values than that are a picture."""
+
+
+def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
+    """Read a mask; everything that is not 0 is tumour.
+
+    Args:
+        path: a NIfTI file in any orientation, or a folder of TIF slices: its `<case>_<slice>_mask.tif`, or where there
+            are none its `<case>_<slice>.tif`.
+
+    Returns:
+        bool [n, height, width], axial, and millimetres between slices, rows and columns; None for TIF slices.
+
+    Raises:
+        DataError: unreadable, not three axes, no folder of slices, slices missing, or values that are no labels.
+    """
+    if path.is_dir():
+        return _read_folder(path), None
+    if not path.is_file() or not is_nifti(path):
+        raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
+    image, values = load(path)
+    values = (
+        values.reshape(values.shape[:3]) if values.ndim > 3 and values.size == np.prod(values.shape[:3]) else values
+    )
+    if values.ndim != 3:
+        raise DataError(f"{path} is {' x '.join(map(str, values.shape))}, expected three axes; give one mask a file.")
+    _check(values, path)
+    stack, spacing = axial(values, image)
+    return np.ascontiguousarray(stack) != 0, spacing
+
+
+def _read_folder(folder: Path) -> Bool:
+    tifs = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    masks = [path for path in tifs if path.stem.endswith(MASK_SUFFIX)]
+    numbered = numbered_slices(folder, masks or tifs, MASK_SUFFIX if masks else "")
+    planes: list[Image] = []
+    for number in sorted(numbered):
+        plane = read_tif(numbered[number])
+        if plane.ndim != 2 or (planes and plane.shape != planes[0].shape):
+            size = " x ".join(map(str, plane.shape))
+            raise DataError(f"{numbered[number]} is {size}, expected one channel and one size in {folder}.")
+        planes.append(plane)
+    stack = np.stack(planes)
+    _check(stack, folder)
+    return stack != 0
+
+
+def _check(values: Image, path: Path) -> None:
+    if not np.isfinite(values).all() or len(np.unique(values)) > MOST_LABELS:
+        raise DataError(f"{path} holds more than {MOST_LABELS} different values: that is a picture, expected a mask.")

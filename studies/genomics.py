@@ -1,0 +1,99 @@
+"""Does shape tell the genomic cluster of masks that no network had seen? The folds of studies.crossval, put together.
+
+`python -m studies.genomics measure` writes metrics/crossval_shape.csv and metrics/crossval_radiogenomics.json: what the
+stage radiogenomics writes of 13 test patients, of all patients, each predicted by the fold that had it in its test.
+`python -m studies.genomics table` writes the tables of docs/radiogenomics.md from that file.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from brainseg.data import slices
+from brainseg.data.raw import TREE
+from brainseg.errors import DataError
+from brainseg.files import atomic_path, write_csv, write_json
+from brainseg.inference.predictor import ENSEMBLE, load_prediction
+from brainseg.params import load_section, load_seed
+from brainseg.radiogenomics.cohort import (
+    RadiogenomicsParams,
+    radiogenomics,
+    read_clinical,
+    sentences,
+    shape_table,
+    with_clusters,
+)
+from brainseg.radiogenomics.published import sentence, verdicts
+from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows, area_sentence, association_rows
+from brainseg.report.summary import markdown
+from studies.command import run
+from studies.crossval import experiments
+
+METRICS, PAGE = Path("metrics"), Path("docs/radiogenomics.md")
+START, END = "<!-- tables -->\n", "<!-- /tables -->\n"
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def measure(
+    raw: Annotated[Path, typer.Option(help="The raw tree, for its data.csv.")] = Path("data/raw"),
+    data: Annotated[Path, typer.Option(help="Folder of slice sets, for the manual masks.")] = Path("data/clahe"),
+    params: Annotated[Path, typer.Option(help="params.yaml.")] = Path("params.yaml"),
+) -> None:
+    """Measure the masks of all folds and test them against the clusters."""
+    settings, seed = load_section(params, "radiogenomics", RadiogenomicsParams), load_seed(params)
+    clinical = read_clinical(raw / TREE / "data.csv")
+    predicted = pd.concat([_fold(name, settings) for name in experiments()], ignore_index=True)
+    if predicted["patient"].duplicated().any():
+        raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
+    manual = shape_table(((path.stem, slices.load(path).masks) for path in sorted(data.glob("*.npz"))), settings)
+    results = radiogenomics(manual, predicted, clinical, settings, seed)
+    write_csv(METRICS / "crossval_shape.csv", with_clusters(predicted, clinical).sort_values("patient"))
+    write_json(METRICS / "crossval_radiogenomics.json", results)
+    typer.echo("\n".join(sentences(results)))
+
+
+@app.command()
+def table() -> None:
+    """Write the tables of docs/radiogenomics.md."""
+    results = json.loads((METRICS / "crossval_radiogenomics.json").read_text(encoding="utf-8"))
+    text = PAGE.read_text(encoding="utf-8")
+    head, rest = text.split(START)
+    with atomic_path(PAGE) as temporary:
+        temporary.write_text(head + START + tables(results) + END + rest.split(END)[1], encoding="utf-8")
+
+
+def tables(results: dict[str, Any]) -> str:
+    """The content of metrics/crossval_radiogenomics.json as Markdown."""
+    claims = "\n".join(
+        f"- {sentence(manual)}; predicted masks: {sentence(predicted).split(', ', 1)[1]}."
+        for manual, predicted in zip(
+            *(verdicts(results[kind]["associations"]) for kind in ("manual", "predicted")), strict=True
+        )
+    )
+    parts = [
+        claims + f"\n- {area_sentence(results)}\n",
+        markdown(COLUMNS, association_rows(results)),
+        markdown(AGREEMENT_COLUMNS, agreement_rows(results)),
+    ]
+    return "\n".join(parts)
+
+
+def _fold(name: str, settings: RadiogenomicsParams) -> pd.DataFrame:
+    """The ensemble's masks of one experiment's test patients, from DVC's cache."""
+    from dvc.api import DVCFileSystem
+
+    with tempfile.TemporaryDirectory() as scratch:
+        DVCFileSystem(rev=name).get(f"predictions/{ENSEMBLE}", scratch, recursive=True)
+        paths = sorted(Path(scratch).rglob("*.npz"))
+        return shape_table(((path.stem, load_prediction(path).mask) for path in paths), settings)
+
+
+if __name__ == "__main__":
+    run(app)

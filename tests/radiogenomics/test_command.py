@@ -1,0 +1,54 @@
+"""`brainseg shape`: masks of any origin to one table."""
+
+import io
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from brainseg.cli import app
+from tests.scans.heads import SPACING, as_nifti, head, write_tifs
+
+FLAIR, TUMOUR = head()
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["shape", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_file_and_a_folder_are_rows_of_one_table(tmp_path: Path):
+    nib.save(as_nifti(TUMOUR.astype(np.uint8)), tmp_path / "mask.nii.gz")
+    folder = write_tifs(tmp_path / "case", TUMOUR.astype(np.uint8) * 255)
+    thickness = SPACING[0] / SPACING[1]
+    status, printed, _ = run(tmp_path / "mask.nii.gz", folder, "--thickness", thickness)
+    assert status == 0
+    table = pd.read_csv(io.StringIO(printed))
+    assert table["mask"].tolist() == [str(tmp_path / "mask.nii.gz"), str(folder)]
+    assert table["unit"].tolist() == ["mm", "px"]
+    assert table["volume"][0] == pytest.approx(TUMOUR.sum() * np.prod(SPACING), rel=1e-4)
+    assert table["volume"][1] == pytest.approx(TUMOUR.sum() * thickness, rel=1e-4)
+    for feature in ("asd", "bevr", "mf", "components", "slices", "z", "y", "x"):  # the unit does not matter
+        assert table[feature][0] == pytest.approx(table[feature][1], rel=1e-3)
+
+    status, said, _ = run(folder, "--out", tmp_path / "shape.csv", "--ibsi")
+    assert (status, said) == (0, f"1 mask: {tmp_path / 'shape.csv'}\n")
+    assert pd.read_csv(tmp_path / "shape.csv")["ibsi_sphericity"].between(0.3, 1).all()
+
+
+def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path: Path):
+    nib.save(as_nifti(FLAIR), tmp_path / "flair.nii.gz")
+    nib.save(as_nifti(np.zeros(TUMOUR.shape, np.uint8)), tmp_path / "empty.nii.gz")
+    for path, words in (
+        (tmp_path / "none.nii.gz", "is neither a NIfTI file nor a folder"),
+        (tmp_path / "flair.nii.gz", "that is a picture"),
+        (tmp_path / "empty.nii.gz", "is empty: there is no tumour to measure"),
+    ):
+        status, printed, said = run(path, "--out", tmp_path / "shape.csv")
+        assert (status, printed, said.count("\n")) == (2, "", 1)
+        assert said.startswith("error: ")
+        assert words in said
+    assert not (tmp_path / "shape.csv").exists()
