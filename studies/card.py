@@ -85,7 +85,7 @@ def model_card(weights: Path, metrics: Path) -> str:
     test = json.loads((metrics / "test.json").read_text(encoding="utf-8"))
     return CARD.format(
         files="\n".join(_file(weights / f"{name}.safetensors") for name in NETWORKS),
-        skull=info.skull_strip.method,
+        skull=info.skull_strip.method + {"most": " on all sequences"}.get(info.skull_strip.sequences, ""),
         clahe=f"CLAHE, clip limit {info.clahe.clip_limit:g}" if info.clahe.enabled else "off",
         normalization=info.inputs.normalization,
         grid=_grid(info),

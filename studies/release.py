@@ -2,6 +2,7 @@
 
 `python -m studies.release train` trains both networks with the recipe of params.yaml on all patients of data/clahe;
 `python -m studies.release write` puts them, in half precision and with a model card, into brainseg/weights;
+`python -m studies.release card` writes the card alone, as after `python -m studies.quantise`;
 `python -m studies.release verify` computes the figures that their JSON claims again.
 """
 
@@ -80,6 +81,12 @@ def write(
         save_model(path, load_file(path), info)
     plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
     write_json(weights / "ensemble.json", plain)
+    card(metrics, weights)
+
+
+@app.command()
+def card(metrics: Path = Path("metrics"), weights: Weights = FOLDER) -> None:
+    """Write the model card alone, from the files beside it and in `metrics`."""
     with atomic_path(weights / "MODEL_CARD.md") as temporary:
         temporary.write_text(model_card(weights, metrics), encoding="utf-8")
 
