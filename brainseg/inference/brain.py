@@ -8,7 +8,6 @@ import numpy as np
 
 from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
-from brainseg.inference.fast_brain import BySequence
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
 from brainseg.preprocess.volumes import fill_holes, largest_component
@@ -39,7 +38,6 @@ def find_scan_brain(
     params: SkullStripParams,
     stripper: Stripper | None,
     stripped: bool | None,
-    voter: Stripper | None = None,
 ) -> Found:
     """Find the brain as training did, with the gate in millilitres where the scan says its voxel size.
 
@@ -48,9 +46,8 @@ def find_scan_brain(
         canvas: of the scan.
         spacing: of the scan.
         params: of the model.
-        stripper: what `make_stripper(params)` built.
+        stripper: what `make_stripper(params)` built, or a faster version of it.
         stripped: brain extraction was done before: True, False, or None to see for oneself.
-        voter: a faster version of `stripper` for the sequences whose masks only vote.
 
     Raises:
         DataError: no brain is found, or a scan said to be stripped has no background.
@@ -59,8 +56,7 @@ def find_scan_brain(
     if stripped or params.method == "none" or stripper is None:
         return Found(_as_it_came(flair, canvas, stripped), bool(stripped), ())
     gated = _gate(params, flair, spacing)
-    asked = BySequence(flair, stripper, voter or stripper)
-    mask = agreed_mask(asked, flair, other_sequences(images) if params.sequences == "most" else [])
+    mask = agreed_mask(stripper, flair, other_sequences(images) if params.sequences == "most" else [])
     if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
         raise DataError(
             f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "

@@ -74,8 +74,7 @@ class Segmenter:
         self.models = models
         self.tta = models.tta if tta is None else tta
         self._info = next(info for _, info in models.networks.values())
-        self._stripper = make_stripper(self._info.skull_strip)
-        self._voter = _voter(models.runtime, self._info.skull_strip)
+        self._stripper = _stripper(models.runtime, self._info.skull_strip)
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
         """Segment `scan`.
@@ -115,14 +114,14 @@ class Segmenter:
     def find_brain(self, images: U8, canvas: Canvas, spacing: Spacing | None, *, stripped: bool | None = None) -> Found:
         """Brain extraction alone: see `find_scan_brain`."""
         known = self._info.skull_strip
-        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, self._voter)
+        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped)
 
 
-def _voter(runtime: str, params: SkullStripParams) -> Stripper | None:
-    """A faster brain extraction for sequences that only vote, where there is one."""
-    if runtime != "openvino" or params.method != "deepbet" or params.sequences != "most":
-        return None
-    return OpenVinoDeepbet()
+def _stripper(runtime: str, params: SkullStripParams) -> Stripper | None:
+    """Brain extraction as in training, by the same runtime as the networks where it can."""
+    if runtime == "openvino" and params.method == "deepbet":
+        return OpenVinoDeepbet()
+    return make_stripper(params)
 
 
 def _agreeing(volume: Float, mask: Bool, threshold: np.float32) -> Float:

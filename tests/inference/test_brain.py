@@ -77,23 +77,16 @@ def test_no_method_keeps_everything():
     assert found.brain.mask.all()
 
 
-def test_a_faster_version_only_votes():
-    """FLAIR is asked of the method itself, the other two of the faster version; its votes cut the mask back."""
-    asked = []
+def test_most_sequences_agree_where_the_model_was_trained_so():
+    """The other two cut FLAIR's mask back."""
 
-    class Named(Fixed):
-        def __init__(self, name: str, side: int):
-            super().__init__(side)
-            self.name = name
-
+    class ByBrightness:
         def brain_mask(self, flair):
-            asked.append((self.name, int(flair.max())))
-            return self.mask
+            return block(100) if flair.max() == 90 else block(92)
 
     images = np.stack([np.where(block(200), grey, 0) for grey in (50, 90, 70)], axis=-1).astype(np.uint8)
     params = PARAMS.model_copy(update={"sequences": "most"})
-    found = find_scan_brain(images, CANVAS, None, params, Named("exact", 100), None, Named("fast", 92))
-    assert asked == [("exact", 90), ("fast", 50), ("fast", 70)]
+    found = find_scan_brain(images, CANVAS, None, params, ByBrightness(), None)
     expected = morphology(block(92), "dilate", MARGIN_PX) & block(100)
     np.testing.assert_array_equal(found.brain.mask, expected)
 
@@ -107,5 +100,5 @@ def test_openvino_finds_deepbets_brain(tmp_path, monkeypatch):
     assert expected.mean() > 0.05
     for _ in range(2):  # exported, then from the cache
         found = OpenVinoDeepbet().brain_mask(flair)
-        assert (found != expected).sum() < 0.005 * expected.sum()
+        assert (found != expected).sum() < 1e-4 * expected.sum()
     assert sorted(path.suffix for path in (tmp_path / "brainseg").iterdir()) == [".bin", ".bin", ".xml", ".xml"]
