@@ -10,6 +10,8 @@ import hashlib
 import io
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +22,7 @@ import yaml
 from brainseg.errors import DataError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
+from brainseg.inference.predictor import Prediction, load_prediction
 from studies.command import run as run_app
 
 TABLE, SUMMARY = Path("metrics/crossval.csv"), Path("metrics/crossval.json")
@@ -104,6 +107,21 @@ def experiments() -> dict[str, int]:
     )
     names = sorted(set(listed.stdout.split()))
     return {name: int(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)}
+
+
+def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]:
+    """Test patients of an experiment and what a model says of them, from DVC's cache.
+
+    Args:
+        experiment: its name, or any revision.
+        model: `unet`, `unetpp` or `ensemble`.
+    """
+    from dvc.api import DVCFileSystem
+
+    with tempfile.TemporaryDirectory() as scratch:
+        DVCFileSystem(rev=experiment).get(f"predictions/{model}", scratch, recursive=True)
+        for path in sorted(Path(scratch).rglob("*.npz")):
+            yield path.stem, load_prediction(path)
 
 
 def _fold(name: str, fold: int) -> pd.DataFrame:

@@ -8,18 +8,16 @@ stage radiogenomics writes of 13 test patients, of all patients, each predicted 
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from brainseg.data import slices
 from brainseg.data.raw import TREE
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, write_csv, write_json
-from brainseg.inference.predictor import ENSEMBLE, load_prediction
+from brainseg.inference.predictor import ENSEMBLE
 from brainseg.params import load_section, load_seed
 from brainseg.radiogenomics.cohort import (
     RadiogenomicsParams,
@@ -33,7 +31,7 @@ from brainseg.radiogenomics.published import sentence, verdicts
 from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows, area_sentence, association_rows
 from brainseg.report.summary import markdown
 from studies.command import run
-from studies.crossval import experiments
+from studies.crossval import experiments, predictions
 
 METRICS, PAGE = Path("metrics"), Path("docs/radiogenomics.md")
 START, END = "<!-- tables -->\n", "<!-- /tables -->\n"
@@ -49,7 +47,9 @@ def measure(
     """Measure the masks of all folds and test them against the clusters."""
     settings, seed = load_section(params, "radiogenomics", RadiogenomicsParams), load_seed(params)
     clinical = read_clinical(raw / TREE / "data.csv")
-    predicted = pd.concat([_fold(name, settings) for name in experiments()], ignore_index=True)
+    predicted = shape_table(
+        ((patient, found.mask) for name in experiments() for patient, found in predictions(name, ENSEMBLE)), settings
+    )
     if predicted["patient"].duplicated().any():
         raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
     manual = shape_table(((path.stem, slices.load(path).masks) for path in sorted(data.glob("*.npz"))), settings)
@@ -83,16 +83,6 @@ def tables(results: dict[str, Any]) -> str:
         markdown(AGREEMENT_COLUMNS, agreement_rows(results)),
     ]
     return "\n".join(parts)
-
-
-def _fold(name: str, settings: RadiogenomicsParams) -> pd.DataFrame:
-    """The ensemble's masks of one experiment's test patients, from DVC's cache."""
-    from dvc.api import DVCFileSystem
-
-    with tempfile.TemporaryDirectory() as scratch:
-        DVCFileSystem(rev=name).get(f"predictions/{ENSEMBLE}", scratch, recursive=True)
-        paths = sorted(Path(scratch).rglob("*.npz"))
-        return shape_table(((path.stem, load_prediction(path).mask) for path in paths), settings)
 
 
 if __name__ == "__main__":

@@ -114,9 +114,8 @@ def test_every_comparison_runs(tmp_path, monkeypatch):
         "data loading, 2 epochs",
         "training step",
         "shape features, 8 x 24 x 20",
-        "unet at 160 px",
-        "unetpp at 160 px",
-        "predict, patient of 5",
+        *["unet at 160 px", "unetpp at 160 px"] * 2,  # float32 and int8
+        *["predict, patient of 5"] * 2,
     ]
     for comparison in comparisons:
         assert len(comparison.pairs) == len(comparison.ratios) == 1
