@@ -1,4 +1,7 @@
-"""The command line: `brainseg predict` and `view` for scans, `compare` for runs. Nothing heavy is imported unasked."""
+"""The command line: `brainseg predict` and `view` for scans, `shape` for masks, `compare` for runs.
+
+Nothing heavy is imported unasked.
+"""
 
 from __future__ import annotations
 
@@ -164,6 +167,7 @@ def compare(
     with mistakes_in_one_sentence():
         from brainseg.report import compare as report
 
+        _require_file(out, ".png")
         left, right = report.read_side(a), report.read_side(b)
         compared = report.compare(left, right)
         report.draw(out, compared, a, b)
@@ -183,18 +187,36 @@ def shape(
     ] = 5.0,
     ibsi: Annotated[bool, typer.Option("--ibsi", help="Add the standard features of IBSI (needs mirp).")] = False,
 ) -> None:
-    """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place."""
+    """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place.
+
+    A row per mask; everything that is not 0 is tumour. volume: cubic millimetres where the file says its spacing,
+    otherwise pixels cubed (column unit); z, y, x: centre of mass as a share of the volume's extent, from the feet,
+    from anterior, from the patient's right. docs/radiogenomics.md says what the others are.
+    """
     with mistakes_in_one_sentence():
         from brainseg.files import write_csv
         from brainseg.radiogenomics.cohort import RadiogenomicsParams
         from brainseg.radiogenomics.files import shapes_of_files
 
+        if out is not None:
+            _require_file(out, ".csv")
         table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
         if out is None:
             typer.echo(table.to_csv(index=False), nl=False)
         else:
             write_csv(out, table)
             typer.echo(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
+
+
+def _require_file(out: Path, suffix: str) -> None:
+    """Refuse an output that would replace something of another kind."""
+    from brainseg.errors import DataError
+
+    if out.suffix.lower() != suffix or out.is_dir():
+        what = "a folder" if out.is_dir() else f"no {suffix} file"
+        raise DataError(f"--out {out} is {what}; expected a name that ends in {suffix}.")
+    if not out.parent.is_dir():
+        raise DataError(f"--out {out} lies in a folder that does not exist; make {out.parent} first.")
 
 
 def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:

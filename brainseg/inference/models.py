@@ -118,6 +118,8 @@ def _choice_file(weights: Path, model: Model) -> tuple[list[Path], dict[str, Any
         raise DataError(
             f"{weights} does not exist; give a folder of models or a .safetensors file, or leave --weights out."
         )
+    if model not in (*NETWORKS, ENSEMBLE):
+        raise DataError(f"there is no model {model!r}, expected {', '.join(NETWORKS)} or {ENSEMBLE}.")
     if model != ENSEMBLE:
         return [weights / f"{model}.safetensors"], None
     path = weights / f"{ENSEMBLE}.json"

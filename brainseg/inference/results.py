@@ -77,6 +77,7 @@ def report(
         "kind": case.kind,
         "input": {key: str(path) for key, path in case.paths.items()},
         "shape": list(scan.images.shape[:3]),
+        "scan_sha256": scan.digest,
         "spacing_mm": None if scan.spacing is None else list(scan.spacing),
         "sequences": list(scan.given),
         "tumour": {

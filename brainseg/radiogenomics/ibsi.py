@@ -43,7 +43,7 @@ def ibsi_features(mask: Bool, spacing: tuple[float, float, float]) -> dict[str, 
     except ImportError:
         raise DataError(
             "IBSI features need mirp; install it (pip install 'brainseg[radiogenomics]') or leave them out "
-            "(radiogenomics.ibsi: false)."
+            "(no --ibsi; in params.yaml radiogenomics.ibsi: false)."
         ) from None
     with tempfile.TemporaryDirectory() as scratch, _without_log():
         affine = np.diag([spacing[2], spacing[1], spacing[0], 1.0])

@@ -45,9 +45,9 @@ def read_side(name: str) -> pd.DataFrame:
         ) from None
     try:
         text = dvc.api.read(f"metrics/{FILE}", rev=name)
-    except (DvcException, SCMError, OSError) as error:
+    except (DvcException, SCMError, OSError):
         raise DataError(
-            f"{name} is neither a folder nor a revision with metrics/{FILE} ({type(error).__name__}); "
+            f"{name} is neither a folder nor a revision with metrics/{FILE} of a repository around this folder; "
             "expected a metrics/ folder, a branch, a commit or an experiment's name."
         ) from None
     return _parse(text, f"metrics/{FILE} of {name}")
@@ -96,9 +96,16 @@ def unpaired(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
 
 
 def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str, b: str) -> None:
-    """Write a picture: each patient's Dice in both runs, a panel per model, the largest loss at the top."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    """Write a picture: each patient's Dice in both runs, a panel per model, the largest loss at the top.
+
+    Raises:
+        DataError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DataError("the picture needs matplotlib; install it (pip install 'brainseg[pipeline]').") from None
 
     longest = max(len(rows) for _, rows in compared.values())
     figure = Figure((4.2 * len(compared) + 1.5, 0.22 * longest + 1.6), dpi=110, layout="constrained")

@@ -30,9 +30,11 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
     Raises:
         DataError: unreadable, not three axes, no folder of slices, slices missing, or values that are no labels.
     """
+    if not path.exists():
+        raise DataError(f"{path} does not exist; name a NIfTI mask or a folder of TIF masks.")
     if path.is_dir():
         return _read_folder(path), None
-    if not path.is_file() or not is_nifti(path):
+    if not is_nifti(path):
         raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
     image, values = load(path)
     values = (
@@ -48,6 +50,11 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
 def _read_folder(folder: Path) -> Bool:
     tifs = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     masks = [path for path in tifs if path.stem.endswith(MASK_SUFFIX)]
+    if not tifs:
+        raise DataError(
+            f"{folder} holds no TIF slices, expected <case>_<slice>_mask.tif or <case>_<slice>.tif of one case; name "
+            "that folder, or the NIfTI files."
+        )
     numbered = numbered_slices(folder, masks or tifs, MASK_SUFFIX if masks else "")
     planes: list[Image] = []
     for number in sorted(numbered):
@@ -62,5 +69,7 @@ def _read_folder(folder: Path) -> Bool:
 
 
 def _check(values: Image, path: Path) -> None:
-    if not np.isfinite(values).all() or len(np.unique(values)) > MOST_LABELS:
+    if bad := int((~np.isfinite(values)).sum()):
+        raise DataError(f"{path} holds {bad} values that are NaN or infinite, expected labels; repair the file.")
+    if len(np.unique(values)) > MOST_LABELS:
         raise DataError(f"{path} holds more than {MOST_LABELS} different values: that is a picture, expected a mask.")

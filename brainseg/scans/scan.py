@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,11 @@ class Scan:
     warnings: tuple[str, ...]
     origin: Origin
     truth: Bool | None = None
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of the values: the same scan, wherever it lies."""
+        return hashlib.sha256(np.ascontiguousarray(self.images).data).hexdigest()
 
 
 def fill_sequences(sequences: Mapping[str, Image]) -> Image:

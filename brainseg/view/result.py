@@ -40,6 +40,7 @@ class Report(BaseModel):
     kind: Literal["tif", "nifti", "dicom"]
     input: dict[Literal["flair", "pre", "post"], Path]
     shape: tuple[int, int, int]
+    scan_sha256: str
     tumour: Tumour
     warnings: list[str]
     made_by: MadeBy

@@ -92,6 +92,11 @@ def _scan(result: Result) -> Scan:
             f"the scan {result.report.input['flair']} is {_by(scan.images.shape[:3])}, {result.path} of one that was "
             f"{_by(result.report.shape)}; run brainseg predict again."
         )
+    if scan.digest != result.report.scan_sha256:
+        raise DataError(
+            f"the scan {result.report.input['flair']} is another one than {result.path} was made from; put that one "
+            "back, or run brainseg predict again."
+        )
     return scan
 
 

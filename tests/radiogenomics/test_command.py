@@ -42,9 +42,11 @@ def test_a_file_and_a_folder_are_rows_of_one_table(tmp_path: Path):
 def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path: Path):
     nib.save(as_nifti(FLAIR), tmp_path / "flair.nii.gz")
     nib.save(as_nifti(np.zeros(TUMOUR.shape, np.uint8)), tmp_path / "empty.nii.gz")
+    nib.save(as_nifti(np.where(TUMOUR, np.nan, 0).astype(np.float32)), tmp_path / "nan.nii.gz")
     for path, words in (
-        (tmp_path / "none.nii.gz", "is neither a NIfTI file nor a folder"),
+        (tmp_path / "none.nii.gz", "does not exist"),
         (tmp_path / "flair.nii.gz", "that is a picture"),
+        (tmp_path / "nan.nii.gz", f"holds {TUMOUR.sum()} values that are NaN or infinite"),
         (tmp_path / "empty.nii.gz", "is empty: there is no tumour to measure"),
     ):
         status, printed, said = run(path, "--out", tmp_path / "shape.csv")
@@ -52,3 +54,15 @@ def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path: Path):
         assert said.startswith("error: ")
         assert words in said
     assert not (tmp_path / "shape.csv").exists()
+
+
+def test_an_input_is_not_an_output(tmp_path: Path):
+    mask = tmp_path / "mask.nii.gz"
+    nib.save(as_nifti(TUMOUR.astype(np.uint8)), mask)
+    before = mask.read_bytes()
+    for out, words in ((mask, "is no .csv file"), (tmp_path, "is a folder"), (tmp_path / "no" / "s.csv", "not exist")):
+        status, printed, said = run(mask, "--out", out)
+        assert (status, printed) == (2, "")
+        assert words in said
+    assert mask.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.nii.gz"]

@@ -125,6 +125,9 @@ def test_what_does_not_fit_is_one_sentence(copy):
     rewrite(copy / "turned.json", shape=[16, 128, 127])
     with pytest.raises(DataError, match=r"is 16 x 128 x 128, .*of one that was 16 x 128 x 127"):
         make_volumes(find_result(copy / "turned.json"))
+    rewrite(copy / "turned.json", shape=[16, 128, 128], scan_sha256="0" * 64)
+    with pytest.raises(DataError, match=r"is another one than .*turned.json was made from; put that one back"):
+        make_volumes(find_result(copy / "turned.json"))
     tifffile.imwrite(copy / "tifs" / "tifs_5_mask.tif", np.zeros((9, 9), np.uint8))
     with pytest.raises(DataError, match=r"tifs_5_mask.tif is 9 x 9, its slice 128 x 128"):
         make_volumes(find_result(copy / "tifs.json"))
