@@ -102,7 +102,7 @@ def _network(path: Path, digest: str, runtime: str, precision: Precision, device
         return load_model(path)[0].to(device)
     from brainseg.inference.openvino import compile_network, compile_quantised
 
-    return compile_quantised(path, digest) if precision == "int8" else compile_network(*load_model(path), digest)
+    return compile_quantised(path, digest) if precision == "int8" else compile_network(path, digest)
 
 
 def steps_of(postprocess: dict[str, Any]) -> Choice:

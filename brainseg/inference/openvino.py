@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
-from brainseg.model.store import ModelInfo
+from brainseg.model.store import ModelInfo, load_model
 
 MADE_FROM = "weights_sha256"
 """Where an int8 graph says what weights it was made from."""
@@ -35,18 +35,17 @@ class OpenVinoNetwork(nn.Module):
         return torch.from_numpy(result[0])
 
 
-def compile_network(network: nn.Module, info: ModelInfo, digest: str) -> nn.Module:
-    """Export `network`, or take the export of an earlier call, and compile it for this CPU.
+def compile_network(weights: Path, digest: str) -> nn.Module:
+    """Export a network, or take the export of an earlier call, and compile it for this CPU.
 
     Args:
-        network: in eval mode, on the CPU.
-        info: what its file says.
-        digest: of its file; names the export.
+        weights: its .safetensors; read only where there is no export of it yet.
+        digest: of that file; names the export.
 
     Returns:
         A module with the network's interface; probabilities agree to 1e-3.
     """
-    return compile_cached(digest[:16], lambda: to_graph(network, info))
+    return compile_cached(digest[:16], lambda: to_graph(*load_model(weights)))
 
 
 def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
