@@ -1,6 +1,6 @@
 """How much of a figure is leakage? The same slices, predicted with and without their neighbours in training.
 
-`dvc exp run --name leak -S split.by=slice -S filter_labeled.empty_per_labeled=0 evaluate` trains the original recipe:
+`dvc exp run --name leak-full -S split.by=slice -S filter_labeled.empty_per_labeled=0 evaluate` trains the original recipe:
 labelled slices only, split at random. `python -m studies.leak` holds its Dice on each test slice with tumour against
 that of the cross-validated networks, which never saw the patient, and writes metrics/leak.json.
 """
@@ -33,7 +33,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    experiment: Annotated[str, typer.Argument(help="The experiment whose slices were split at random.")] = "leak",
+    experiment: Annotated[str, typer.Argument(help="The experiment whose slices were split at random.")] = "leak-full",
     data: Annotated[Path, typer.Option(help="Folder of slice sets, for the truth.")] = Path("data/clahe"),
     params: Annotated[Path, typer.Option(help="params.yaml.")] = Path("params.yaml"),
 ) -> None:
