@@ -1,8 +1,8 @@
 """How much of a figure is leakage? The same slices, predicted with and without their neighbours in training.
 
 `dvc exp run --name leak-full -S split.by=slice -S filter_labeled.empty_per_labeled=0 evaluate` trains the original
-recipe: labelled slices only, split at random. `python -m studies.leak` holds its Dice on each test slice with tumour against
-that of the cross-validated networks, which never saw the patient, and writes metrics/leak.json.
+recipe: labelled slices only, split at random. `python -m studies.leak` holds its Dice on each test slice with tumour
+against that of the cross-validated networks, which never saw the patient, and writes metrics/leak.json.
 """
 
 from __future__ import annotations
