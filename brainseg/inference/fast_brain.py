@@ -36,7 +36,7 @@ def _graph(network: nn.Module, side: int) -> Any:
 def _sum_axis_by_axis(graph: Any) -> None:
     """Replace the graph's instance normalisations by ones whose sums are exact enough.
 
-    OpenVINO sums the millions of voxels of a channel into one float32: the spread comes out 0.3% short, which moves a
+    OpenVINO sums the millions of voxels of a channel into one float32: the spread comes out 0.25% short, which moves a
     hundred voxels of a brain mask. Sums of sums keep to torch, and the factor between them keeps OpenVINO from merging
     them again.
     """

@@ -10,8 +10,8 @@ from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.scans.nifti import axial, is_nifti, load
-from brainseg.scans.scan import Image, Spacing
-from brainseg.scans.tif import SUFFIXES, numbered_slices
+from brainseg.scans.scan import Image, Spacing, by
+from brainseg.scans.tif import numbered_slices, tif_files
 
 MOST_LABELS = 16
 """More different values than that are a picture."""
@@ -37,18 +37,17 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
     if not is_nifti(path):
         raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
     image, values = load(path)
-    values = (
-        values.reshape(values.shape[:3]) if values.ndim > 3 and values.size == np.prod(values.shape[:3]) else values
-    )
+    if set(values.shape[3:]) == {1}:  # further axes of one entry are none
+        values = values.reshape(values.shape[:3])
     if values.ndim != 3:
-        raise DataError(f"{path} is {' x '.join(map(str, values.shape))}, expected three axes; give one mask a file.")
+        raise DataError(f"{path} is {by(values.shape)}, expected three axes; give one mask a file.")
     _check(values, path)
     stack, spacing = axial(values, image)
     return np.ascontiguousarray(stack) != 0, spacing
 
 
 def _read_folder(folder: Path) -> Bool:
-    tifs = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+    tifs = tif_files(folder)
     masks = [path for path in tifs if path.stem.endswith(MASK_SUFFIX)]
     if not tifs:
         raise DataError(
@@ -60,8 +59,7 @@ def _read_folder(folder: Path) -> Bool:
     for number in sorted(numbered):
         plane = read_tif(numbered[number])
         if plane.ndim != 2 or (planes and plane.shape != planes[0].shape):
-            size = " x ".join(map(str, plane.shape))
-            raise DataError(f"{numbered[number]} is {size}, expected one channel and one size in {folder}.")
+            raise DataError(f"{numbered[number]} is {by(plane.shape)}, expected one channel and one size in {folder}.")
         planes.append(plane)
     stack = np.stack(planes)
     _check(stack, folder)

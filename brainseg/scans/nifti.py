@@ -19,7 +19,7 @@ from nibabel.spatialimages import HeaderDataError
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
-from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
+from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, by, check_values, fill_sequences, missing_warning
 
 SUFFIXES = (".nii.gz", ".nii")
 # Columns run to the patient's left, rows to posterior, slices to superior: what the networks were trained on.
@@ -202,7 +202,7 @@ def _split(path: Path, values: Image) -> dict[str, Image]:
         return {key: squeezed[..., i] for i, key in enumerate(SEQUENCES)}
     if squeezed.ndim != 3:
         raise DataError(
-            f"{path} is {' x '.join(map(str, values.shape))}, expected three axes (FLAIR) or four with the three "
+            f"{path} is {by(values.shape)}, expected three axes (FLAIR) or four with the three "
             "volumes pre-contrast, FLAIR, post-contrast; give one volume."
         )
     return {"flair": squeezed}

@@ -63,6 +63,11 @@ class Scan:
         return hashlib.sha256(np.ascontiguousarray(self.images).data).hexdigest()
 
 
+def by(shape: tuple[int, ...]) -> str:
+    """A shape for the reader: 16 x 128 x 128."""
+    return " x ".join(map(str, shape))
+
+
 def fill_sequences(sequences: Mapping[str, Image]) -> Image:
     """Stack the sequences as channels; a missing one is FLAIR again, as in the training data (Buda et al. 2019).
 

@@ -13,7 +13,7 @@ import numpy as np
 from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
-from brainseg.scans.scan import SEQUENCES, Image, Scan, check_values, fill_sequences, missing_warning
+from brainseg.scans.scan import SEQUENCES, Image, Scan, by, check_values, fill_sequences, missing_warning
 
 SUFFIXES = {".tif", ".tiff"}
 _NUMBERED = re.compile(r"^(?P<case>.*?)_?(?P<number>\d+)$")
@@ -27,13 +27,14 @@ class TifOrigin:
     kind: str = "tif"
 
 
+def tif_files(folder: Path) -> list[Path]:
+    """The TIF files of a folder, by name; hidden ones are not meant."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+
+
 def image_files(folder: Path) -> list[Path]:
-    """The TIF files of a folder that are no masks, by name."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.stem.endswith(MASK_SUFFIX) and not path.name.startswith(".")
-    )
+    """Those of them that are no masks."""
+    return [path for path in tif_files(folder) if not path.stem.endswith(MASK_SUFFIX)]
 
 
 def read_tif_folder(folder: Path, *, truth: bool = False) -> Scan:
@@ -120,11 +121,11 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
     usual = shapes.most_common(1)[0][0]
     for path, plane in zip(paths, planes, strict=True):
         if plane.shape != usual:
-            raise DataError(f"{path} is {_by(plane.shape)}, expected {_by(usual)} as in the rest of the stack.")
+            raise DataError(f"{path} is {by(plane.shape)}, expected {by(usual)} as in the rest of the stack.")
     channels = 1 if len(usual) == 2 else usual[-1]
     if len(usual) not in (2, 3) or channels not in (1, 3, 4):
         raise DataError(
-            f"the slices of {folder} are {_by(usual)}, expected [height, width] of FLAIR or [height, width, 3] of "
+            f"the slices of {folder} are {by(usual)}, expected [height, width] of FLAIR or [height, width, 3] of "
             "pre-contrast, FLAIR and post-contrast; save one page a file."
         )
     warnings = []
@@ -147,10 +148,6 @@ def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
             raise DataError(f"{mask_path} does not exist; --score needs a mask beside every slice.")
         mask = read_tif(mask_path)
         if mask.shape != tuple(shape):
-            raise DataError(f"{mask_path} is {_by(mask.shape)}, its image {_by(shape)}; expected one size.")
+            raise DataError(f"{mask_path} is {by(mask.shape)}, its image {by(shape)}; expected one size.")
         masks.append(mask > 0)
     return np.stack(masks)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

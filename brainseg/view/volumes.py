@@ -15,7 +15,7 @@ from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
 from brainseg.preprocess.brain_deepbet import FIELD_OF_VIEW_MM, STACK_HEIGHT_MM
 from brainseg.scans.nifti import NiftiOrigin, read_nifti_mask, to_stored
-from brainseg.scans.scan import Image, Scan
+from brainseg.scans.scan import Image, Scan, by
 from brainseg.scans.tif import TifOrigin
 from brainseg.view.result import Result
 
@@ -89,8 +89,8 @@ def _scan(result: Result) -> Scan:
     scan = result.case.read()
     if scan.images.shape[:3] != result.report.shape:
         raise DataError(
-            f"the scan {result.report.input['flair']} is {_by(scan.images.shape[:3])}, {result.path} of one that was "
-            f"{_by(result.report.shape)}; run brainseg predict again."
+            f"the scan {result.report.input['flair']} is {by(scan.images.shape[:3])}, {result.path} of one that was "
+            f"{by(result.report.shape)}; run brainseg predict again."
         )
     if scan.digest != result.report.scan_sha256:
         raise DataError(
@@ -111,7 +111,7 @@ def _tif_mask(result: Result, scan: Scan) -> Bool:
         plane = read_tif(path)
         if plane.shape != scan.images.shape[1:3]:
             raise DataError(
-                f"{path} is {_by(plane.shape)}, its slice {_by(scan.images.shape[1:3])}; run brainseg predict again."
+                f"{path} is {by(plane.shape)}, its slice {by(scan.images.shape[1:3])}; run brainseg predict again."
             )
         planes.append(plane > 0)
     return np.stack(planes)
@@ -164,7 +164,3 @@ def nifti_bytes(values: Image, affine: Affine, low: float, high: float) -> bytes
     image.header.set_xyzt_units("mm")
     image.header["cal_min"], image.header["cal_max"] = low, high
     return gzip.compress(image.to_bytes(), compresslevel=1, mtime=0)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
