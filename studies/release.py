@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -44,14 +45,18 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"), work: Path = WORK) -> None:
     """Train both networks on every patient; the last epoch is kept, since nobody is left to validate on."""
     table = read_index(index)
+    work, data, index, params = (path.resolve() for path in (work, data, index, Path("params.yaml")))
     write_csv(work / "split.csv", table[["patient", "slice"]].assign(split="train"))
     for name in NETWORKS:
-        if (work / f"{name}.safetensors").exists():
-            typer.echo(f"{name}: {work / name}.safetensors is there")
+        model = work / f"{name}.safetensors"
+        if model.exists():
+            typer.echo(f"{name}: {model} is there")
             continue
-        stage = [sys.executable, "-m", "stages.train", name, str(data), str(index), str(work / "split.csv")]
-        out = [str(work / f"{name}.safetensors"), str(work / "metrics"), "--checkpoints", str(work / "checkpoints")]
-        subprocess.run([*stage, *out], check=True)
+        stage = ["stages.train", name, data, index, work / "split.csv", model, work / "metrics"]
+        options = ["--checkpoints", work / "checkpoints", "--params", params]
+        line = [sys.executable, "-m", *map(str, [*stage, *options])]
+        # from there, so that the log of the pipeline's own stages knows nothing of it
+        subprocess.run(line, cwd=work, env=os.environ | {"PYTHONPATH": str(Path.cwd())}, check=True)
 
 
 @app.command()
