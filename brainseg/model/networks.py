@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import torch
 from pydantic import Field, field_validator, model_validator
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from brainseg.errors import DataError, ParamsError
 from brainseg.model.encoder_weights import load_encoder_weights
@@ -197,10 +197,10 @@ def import_smp() -> ModuleType:
     raise RuntimeError("torchvision cannot be imported beside this torch; install matching builds of both")
 
 
-_declared: list[torch.library.Library] = []
+_declared: list[library.Library] = []
 
 
 def _declare(operator: str) -> None:
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _declared.append(library)  # the declaration lives as long as the object
+    operators = library.Library("torchvision", "FRAGMENT")
+    operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _declared.append(operators)  # the declaration lives as long as the object
