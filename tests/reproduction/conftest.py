@@ -1,0 +1,47 @@
+"""One finished pipeline for all tests of this folder, and what they read of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.pipeline import STAGES, Checkout, set_up
+
+MODELS = ("unet", "unetpp", "ensemble")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout after its first `dvc repro`, results committed. Read it, do not change it."""
+    checkout = set_up(tmp_path_factory.mktemp("finished"))
+    said = checkout.dvc("repro")
+    assert stages_run(said) == list(STAGES)
+    checkout.commit("results")
+    return checkout
+
+
+@pytest.fixture
+def copied(finished: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of it, cache and history included, to change."""
+    copy = Checkout(tmp_path / "checkout", tmp_path / "home")
+    shutil.copytree(finished.root, copy.root)
+    return copy
+
+
+def stages_run(said: str) -> list[str]:
+    """Stages that dvc says it runs, in order."""
+    return re.findall(r"^Running stage '(\w+)':$", said, re.MULTILINE)
+
+
+def read_json(checkout: Checkout, name: str) -> dict[str, Any]:
+    return json.loads((checkout.root / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_split(checkout: Checkout) -> pd.DataFrame:
+    return pd.read_csv(checkout.root / "splits" / "split.csv", dtype={"patient": str})
