@@ -78,7 +78,7 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="Folder of TIF slices (or of such folders), NIfTI file, or folder of DICOM series.",
+            help="Folder of TIF slices (or of such folders), one TIF slice, NIfTI file, or folder of DICOM series.",
             show_default=False,
         ),
     ] = None,
@@ -162,12 +162,13 @@ def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Branch, commit, experiment, or folder of metrics.")],
     b: Annotated[str, typer.Argument(metavar="B", help="The same, to be held against A.")],
     out: Annotated[Path, typer.Option(help="Picture to write: each patient's Dice in both.")] = Path("compare.png"),
+    replace: Annotated[bool, typer.Option("--replace", help="Replace --out, whoever wrote it.")] = False,
 ) -> None:
     """Say of two runs of the pipeline which is better, from the patients that both tested."""
     with mistakes_in_one_sentence():
         from brainseg.report import compare as report
 
-        _require_file(out, ".png")
+        _require_file(out, ".png", replace or report.is_picture(out))
         left, right = report.read_side(a), report.read_side(b)
         compared = report.compare(left, right)
         report.draw(out, compared, a, b)
@@ -186,6 +187,7 @@ def shape(
         float, typer.Option(min=0.01, help="Between slices, in pixels, for TIF slices, which carry no spacing.")
     ] = 5.0,
     ibsi: Annotated[bool, typer.Option("--ibsi", help="Add the standard features of IBSI (needs mirp).")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace --out if it is there.")] = False,
 ) -> None:
     """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place.
 
@@ -199,7 +201,7 @@ def shape(
         from brainseg.radiogenomics.files import shapes_of_files
 
         if out is not None:
-            _require_file(out, ".csv")
+            _require_file(out, ".csv", replace)
         table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
         if out is None:
             typer.echo(table.to_csv(index=False), nl=False)
@@ -208,8 +210,10 @@ def shape(
             typer.echo(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
 
 
-def _require_file(out: Path, suffix: str) -> None:
-    """Refuse an output that would replace something of another kind."""
+def _require_file(out: Path, suffix: str, replace: bool) -> None:
+    """Refuse an output that would replace something of another kind, or anything unless `replace` says so."""
+    import os
+
     from brainseg.errors import DataError
 
     if out.suffix.lower() != suffix or out.is_dir():
@@ -217,6 +221,8 @@ def _require_file(out: Path, suffix: str) -> None:
         raise DataError(f"--out {out} is {what}; expected a name that ends in {suffix}.")
     if not out.parent.is_dir():
         raise DataError(f"--out {out} lies in a folder that does not exist; make {out.parent} first.")
+    if os.path.lexists(out) and not replace:
+        raise DataError(f"--out {out} is there already; choose another name, or say --replace.")
 
 
 def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:
@@ -242,7 +248,7 @@ def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, wor
             bar.advance(task)
             typer.echo(line(outcome), err=outcome.status == "failed")
     if len(cases) > 1:
-        typer.echo(write_summary(settings.out / "summary.csv", outcomes, settings.out))
+        typer.echo(write_summary(outcomes, settings.out))
     return any(outcome.status == "failed" for outcome in outcomes)
 
 

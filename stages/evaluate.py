@@ -15,7 +15,7 @@ from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
 from brainseg.evaluation.overlays import write_overlays
 from brainseg.evaluation.statistics import EvaluateParams
-from brainseg.files import atomic_path, write_csv, write_json
+from brainseg.files import atomic_path, require_free, write_csv, write_json
 from brainseg.inference.predictor import ENSEMBLE, Prediction, load_prediction
 from brainseg.model.dataset import select, split_slices
 from brainseg.model.networks import NETWORKS
@@ -48,6 +48,7 @@ def evaluate_models(
     """
     settings, seed = load_section(params, "evaluate", EvaluateParams), load_seed(params)
     division = load_section(params, "split", SplitParams)
+    require_free(reports / "overlays")
     wanted = split_slices(read_split(split), "test")
     truths = {p: select(slices.load(data / f"{p}.npz"), numbers) for p, numbers in wanted.items()}
     found = {model: _read(predictions / model, truths) for model in MODELS}

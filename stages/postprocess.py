@@ -11,7 +11,7 @@ import typer
 from brainseg.data import slices
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
-from brainseg.files import atomic_folder, write_json
+from brainseg.files import atomic_folder, require_free, write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose
 from brainseg.inference.predictor import ENSEMBLE, probabilities, save_prediction
 from brainseg.model.dataset import split_slices
@@ -39,6 +39,7 @@ def postprocess(
     """
     settings = load_section(params, "postprocess", PostprocessParams)
     leaky = load_section(params, "split", SplitParams).leaky
+    require_free(predictions, models)
     loaded = {path.stem: load_model(path) for path in sorted(trained.glob("*.safetensors"))}
     if tuple(loaded) != NETWORKS:
         raise DataError(f"{trained} holds {', '.join(loaded) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")

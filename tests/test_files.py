@@ -1,11 +1,16 @@
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from brainseg.files import atomic_folder, atomic_path, sha256, write_csv, write_json
+from brainseg.errors import UserError
+from brainseg.files import atomic_folder, atomic_path, place, sha256, temporary_folder, write_csv, write_json
 
 
 def test_atomic_path_leaves_the_old_file_when_the_block_fails(tmp_path: Path) -> None:
@@ -17,16 +22,79 @@ def test_atomic_path_leaves_the_old_file_when_the_block_fails(tmp_path: Path) ->
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_atomic_folder_replaces_whole(tmp_path: Path) -> None:
+def test_atomic_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "out"
+    with pytest.raises(RuntimeError), atomic_folder(target) as folder:
+        (folder / "half").write_text("")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
     target.mkdir()
-    (target / "stale").write_text("")
     with atomic_folder(target) as folder:
         (folder / "new").write_text("1")
     assert [p.name for p in target.iterdir()] == ["new"]
-    with pytest.raises(RuntimeError), atomic_folder(target) as folder:
-        raise RuntimeError
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_atomic_folder_removes_nothing_of_the_users(tmp_path: Path) -> None:
+    for name in ("before", "between"):
+        target = tmp_path / name
+        with pytest.raises(UserError, match="is not empty, expected a new or an empty folder"):
+            if name == "before":
+                _notes(target)
+            with atomic_folder(target) as folder:
+                (folder / "new").write_text("1")
+                _notes(target)
+        assert (target / "notes").read_text() == "mine"
+        assert [p.name for p in target.iterdir()] == ["notes"]
+    (tmp_path / "link").symlink_to(tmp_path / "before")
+    with pytest.raises(UserError, match="link is in the way"), atomic_folder(tmp_path / "link"):
+        pass
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["before", "between", "link"]
+
+
+def _notes(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes").write_text("mine")
+
+
+def test_what_a_dead_process_left_goes_and_nothing_else(tmp_path: Path) -> None:
+    stranger = tmp_path / ".brainseg-mine"
+    stranger.mkdir()
+    (stranger / "brainseg.lock").write_text("")
+    (stranger / "notes").write_text("mine")
+    code = (
+        "import os, pathlib; from brainseg.files import temporary_folder\n"
+        f"with temporary_folder(pathlib.Path({str(tmp_path)!r})) as folder:\n"
+        "    (folder / 'half').write_text(''); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 2
+    with temporary_folder(tmp_path) as living:
+        assert sorted(p.name for p in tmp_path.iterdir()) == sorted([stranger.name, living.parent.name])
+        with temporary_folder(tmp_path) as other:
+            assert living.is_dir() and other.is_dir()
+    assert [p.name for p in tmp_path.iterdir()] == [stranger.name]
+    assert (stranger / "notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_place_never_overwrites(tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not links:  # as on file systems without hard links
+
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    new, taken, dangling = tmp_path / "new", tmp_path / "taken", tmp_path / "dangling"
+    new.write_text("new")
+    taken.write_text("old")
+    dangling.symlink_to("nowhere")
+    for target in (taken, dangling):
+        with pytest.raises(FileExistsError, match=target.name):
+            place(new, target)
+    place(new, tmp_path / "free")
+    assert {p.name for p in tmp_path.iterdir()} == {"taken", "dangling", "free"}
+    assert (taken.read_text(), (tmp_path / "free").read_text()) == ("old", "new")
 
 
 def test_json_is_finite_and_plain(tmp_path: Path) -> None:

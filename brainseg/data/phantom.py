@@ -215,8 +215,8 @@ def write_phantom(out: Path, params: PhantomParams, seed: int) -> None:
 
     `kaggle_3m/<patient>/<patient>_<n>.tif` is uint8 RGB [size, size, 3] (pre-contrast, FLAIR,
     post-contrast), `_mask.tif` beside it uint8 0 or 255 [size, size], both uncompressed, and
-    `kaggle_3m/data.csv` has the dataset's columns. The same arguments give the same bytes. An
-    older `kaggle_3m` is replaced, and only when all is written.
+    `kaggle_3m/data.csv` has the dataset's columns. The same arguments give the same bytes.
+    `kaggle_3m` must not be there, or be empty; it appears when all is written.
     """
     with atomic_folder(out / TREE) as tree:
         for index in range(params.patients):

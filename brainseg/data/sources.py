@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +54,7 @@ def fetch(params: DownloadParams, seed: int, out: Path, cache: Path) -> dict[str
     Args:
         params: section `download`.
         seed: seed of the synthetic patients.
-        out: folder to make or replace.
+        out: folder to make; it may be there if it is empty.
         cache: where Kaggle's download is kept, and resumed from, unless KAGGLEHUB_CACHE says otherwise.
 
     Returns:
@@ -69,7 +68,6 @@ def fetch(params: DownloadParams, seed: int, out: Path, cache: Path) -> dict[str
         UserError: no network, no space, no permission.
     """
     local = _local(params, out)
-    _remove_stale(out)
     try:
         with atomic_folder(out) as raw:
             if params.source == "phantom":
@@ -184,13 +182,6 @@ def _local(params: DownloadParams, out: Path) -> Path:
     if out.resolve() in (path.resolve(), *path.resolve().parents):
         raise DataError(f"download.path {path} is in {out}, which download replaces; move the data elsewhere.")
     return path
-
-
-def _remove_stale(out: Path) -> None:
-    """Remove what a killed run left: temporary folders of `atomic_folder`."""
-    for path in out.parent.glob(f".{out.name}.*"):
-        if path.is_dir() and re.fullmatch(r"[a-z0-9_]{8}", path.name.removeprefix(f".{out.name}.")):
-            shutil.rmtree(path, ignore_errors=True)
 
 
 def _system_error(error: OSError, out: Path) -> UserError:

@@ -73,13 +73,13 @@ def write_overlays(
     slices: int,
     leaky: bool = False,
 ) -> list[Path]:
-    """Replace `folder` by best.png, median.png and worst.png; the same input gives the same bytes.
+    """Write `folder` with best.png, median.png and worst.png; the same input gives the same bytes.
 
     A row per model, a column per slice. With fewer than three patients pictures repeat, so that
     the names can be relied on.
 
     Args:
-        folder: holds nothing else afterwards.
+        folder: new, or empty.
         truths: patient -> slice set.
         predictions: model -> patient -> bool [n, height, width].
         per_patient: columns model, patient, dice at least (see `tables.per_patient`).

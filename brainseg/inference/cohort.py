@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -14,15 +13,9 @@ from typing import Any
 
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime, load_models
-from brainseg.inference.results import (
-    fingerprint,
-    is_done,
-    made_by,
-    report,
-    write_masks,
-    write_overlay,
-    write_report,
-)
+from brainseg.inference.outputs import log_name, prepare, record_name, staging, write_log
+from brainseg.inference.records import publish
+from brainseg.inference.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
 from brainseg.inference.segmentation import Segmenter
 from brainseg.scans.cases import Case
 from brainseg.terminal import sentence
@@ -87,28 +80,28 @@ class Worker:
         except Exception as error:
             if (said := sentence(error)) is not None:
                 return Outcome(case.name, "failed", error=said)
-            log = self.settings.out / f"{case.name}_error.txt"
-            log.write_text(traceback.format_exc(), encoding="utf-8")
+            log = self.settings.out / log_name(case.name)
+            what = log if write_log(log) else "it"
             kind = type(error).__name__
-            return Outcome(case.name, "failed", error=f"a defect of brainseg ({kind}: {error}); please report {log}.")
+            return Outcome(case.name, "failed", error=f"a defect of brainseg ({kind}: {error}); please report {what}.")
 
     def _run(self, case: Case) -> Outcome:
         settings, segmenter = self.settings, self.segmenter
-        path = settings.out / f"{case.name}.json"
+        record = record_name(case.name)
         same = made_by(segmenter.models, segmenter.tta) | {
             key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
         }
         wanted = fingerprint(case, same)
-        if not settings.redo and is_done(path, wanted):
+        if not settings.redo and is_done(settings.out, record, case.name, wanted):
             return Outcome(case.name, "skipped")
         scan = case.read(truth=settings.score)
         result = segmenter(scan, stripped=settings.stripped)
-        path.unlink(missing_ok=True)  # an older result's: it says that the files beside it are whole
-        unwritten = write_masks(settings.out, scan, result, segmenter.models, probability=settings.probability)
-        if settings.overlay:
-            write_overlay(settings.out / f"{case.name}_overlay.png", scan, result)
-        content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {"fingerprint": wanted}
-        write_report(path, content)
+        with staging(settings.out) as staged:
+            unwritten = write_masks(staged, scan, result, segmenter.models, probability=settings.probability)
+            if settings.overlay:
+                write_overlay(staged / f"{case.name}_overlay.png", scan, result)
+            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {"fingerprint": wanted}
+            content = publish(staged, settings.out, record, content)
         return Outcome(case.name, "done", report=content)
 
 
@@ -121,10 +114,10 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
         workers: processes; each loads the models and takes its share of the cores.
 
     Raises:
-        DataError: models cannot be loaded, or the output would overwrite the input.
+        DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`).
     """
     _require_elsewhere(cases, settings.out)
-    settings.out.mkdir(parents=True, exist_ok=True)
+    prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability)
     workers = min(workers, len(cases))
     if workers <= 1:
         worker = Worker(settings)

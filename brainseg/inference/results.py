@@ -1,8 +1,9 @@
-"""What a prediction leaves on disk: masks in the scan's geometry, one JSON, a picture; each by rename."""
+"""What a prediction leaves on disk: masks in the scan's geometry, a picture, and the report that becomes the JSON."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +18,8 @@ from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import atomic_folder, atomic_path, write_json
 from brainseg.inference.models import LoadedModels
+from brainseg.inference.records import are_there, read_record
 from brainseg.inference.segmentation import Float, Segmentation
 from brainseg.scans.cases import Case
 from brainseg.scans.dicom import DicomOrigin, write_seg
@@ -37,13 +38,20 @@ def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModel
     TIF: `<out>/<case>/<slice>_mask.tif`, uint8 0 and 255. NIfTI: `<out>/<case>_mask.nii.gz`, uint8 0 and 1. DICOM:
     the same NIfTI, and `<out>/<case>_seg.dcm` if there is tumour (a DICOM SEG cannot be empty).
 
+    Args:
+        out: folder in which nothing of the case lies.
+        scan: that was segmented.
+        result: its tumour.
+        models: that found it.
+        probability: write the maps, too.
+
     Returns:
         Warnings of what could not be written.
     """
     match scan.origin:
         case TifOrigin() as tif:
-            with atomic_folder(out / scan.name) as folder:
-                _write_slices(folder, tif.stems, result, probability)
+            (out / scan.name).mkdir()
+            _write_slices(out / scan.name, tif.stems, result, probability)
             return []
         case NiftiOrigin() as origin:
             write_nifti(out / f"{scan.name}_mask.nii.gz", result.mask, origin)
@@ -60,9 +68,16 @@ def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModel
 
 def _write_slices(folder: Path, stems: tuple[str, ...], result: Segmentation, probability: bool) -> None:
     for stem, mask, soft in zip(stems, result.mask, result.probability, strict=True):
-        tifffile.imwrite(folder / f"{stem}{MASK_SUFFIX}.tif", mask.astype(np.uint8) * 255, photometric="minisblack")
+        _write_tif(folder / f"{stem}{MASK_SUFFIX}.tif", mask.astype(np.uint8) * 255)
         if probability:
-            tifffile.imwrite(folder / f"{stem}_probability.tif", soft, photometric="minisblack")
+            _write_tif(folder / f"{stem}_probability.tif", soft)
+
+
+def _write_tif(path: Path, plane: np.ndarray) -> None:
+    """By way of memory: on a full disk tifffile's own error does not say what happened."""
+    encoded = io.BytesIO()
+    tifffile.imwrite(encoded, plane, photometric="minisblack")
+    path.write_bytes(encoded.getbuffer())
 
 
 def report(
@@ -126,17 +141,20 @@ def fingerprint(case: Case, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([entries, settings], sort_keys=True).encode()).hexdigest()
 
 
-def is_done(path: Path, wanted: str) -> bool:
-    """Whether an earlier run wrote this JSON, which it does last, of the same input with the same settings."""
-    try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == wanted)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+def is_done(out: Path, record: str, case: str, wanted: str) -> bool:
+    """Whether an earlier run segmented the same input with the same settings, and all its files are there as written.
 
+    Args:
+        out: folder of the results.
+        record: name of the case's JSON in it.
+        case: its name.
+        wanted: the fingerprint.
 
-def write_report(path: Path, content: dict[str, Any]) -> None:
-    """Write the JSON, last of all files."""
-    write_json(path, content)
+    Raises:
+        DataError: what is there is not brainseg's, or was changed.
+    """
+    found = read_record(out / record, case)
+    return found.whole and found.content.get("fingerprint") == wanted and are_there(out, found.files)
 
 
 def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
@@ -151,8 +169,7 @@ def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
     ok, png = cv2.imencode(".png", np.concatenate(tiles, axis=1))
     if not ok:
         raise DataError(f"{path} cannot be drawn from slices of {flair.shape[1]} x {flair.shape[2]} pixels.")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(png.tobytes())
+    path.write_bytes(png.tobytes())
 
 
 def _worth_seeing(mask: Bool, brain: Bool) -> list[int]:

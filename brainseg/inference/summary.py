@@ -11,10 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+import brainseg
 from brainseg.files import write_csv
 from brainseg.inference.cohort import Outcome
+from brainseg.inference.outputs import SUMMARY, SUMMARY_RECORD, record_name, staging
+from brainseg.inference.records import publish
 
 COLUMNS = ("case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "warnings", "error")
+TEXTS = ("case", "warnings", "error")
 
 
 def line(outcome: Outcome) -> str:
@@ -44,19 +48,26 @@ def _warnings(outcome: Outcome) -> list[str]:
     return [f"  warning: {text}" for text in (outcome.report or {})["warnings"]]
 
 
-def write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> str:
-    """Write a row a case, those of earlier runs included, and say how the run went.
+def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
+    """Write summary.csv, a row a case, those of earlier runs included, and say how the run went.
 
     Args:
-        path: the CSV.
         outcomes: of this run.
-        out: folder with the JSON of cases done before.
+        out: folder to write into, with the JSON of cases done before.
 
     Returns:
         Text for the terminal; where cases were scored, with their Dice.
+
+    Raises:
+        DataError: a summary.csv is there that brainseg did not write, or that was changed since.
     """
     rows = [_row(outcome, out) for outcome in sorted(outcomes, key=lambda outcome: outcome.case)]
-    write_csv(path, pd.DataFrame(rows, columns=list(COLUMNS)))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for column in TEXTS:
+        table[column] = table[column].map(_no_formula)
+    with staging(out) as staged:
+        write_csv(staged / SUMMARY, table)
+        publish(staged, out, SUMMARY_RECORD, {"case": SUMMARY, "brainseg": brainseg.__version__})
     counts = Counter(outcome.status for outcome in outcomes)
     text = f"{len(outcomes)} cases: " + ", ".join(
         f"{counts[status]} {said}"
@@ -67,13 +78,18 @@ def write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> str:
     if dice:
         mean, median = statistics.mean(dice), statistics.median(dice)
         text += f"; whole-volume Dice of {len(dice)}: mean {mean:.4f}, median {median:.4f}"
-    return f"{text}; {path}"
+    return f"{text}; {out / SUMMARY}"
+
+
+def _no_formula(text: Any) -> Any:
+    """With an apostrophe before what a spreadsheet would take for a formula."""
+    return f"'{text}" if isinstance(text, str) and text.startswith(tuple("=+-@\t\r")) else text
 
 
 def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
     report = outcome.report
     if outcome.status == "skipped":
-        report = json.loads((out / f"{outcome.case}.json").read_text(encoding="utf-8"))
+        report = json.loads((out / record_name(outcome.case)).read_text(encoding="utf-8"))
     row: dict[str, Any] = dict.fromkeys(COLUMNS) | {"case": outcome.case, "status": outcome.status}
     if report is None:
         return row | {"error": outcome.error}

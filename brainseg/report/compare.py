@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from brainseg.report.summary import NAMES
 FILE = "per_patient.csv"
 RESAMPLES, SEED = 10_000, 0
 COLUMNS = ("model", "patient", "dice")
+_IEND = bytes.fromhex("0000000049454e44ae426082")
+"""How every PNG ends."""
 
 
 def read_side(name: str) -> pd.DataFrame:
@@ -120,8 +124,30 @@ def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str
         panel.tick_params(axis="y", labelsize=7)
         panel.invert_yaxis()
     figure.suptitle(f"grey: {a}; blue: better in {b}; orange: worse", fontsize=9)
-    with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        FigureCanvasAgg(figure).print_png(handle, metadata={"Software": None})
+    png = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_signed(png.getvalue()))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether `draw` wrote this file and nobody changed it since."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    data = path.read_bytes()
+    length = len(_chunk(b""))
+    return data == _signed(data[: -length - len(_IEND)] + _IEND)
+
+
+def _signed(png: bytes) -> bytes:
+    """With its digest as a text, before the end mark."""
+    return png[: -len(_IEND)] + _chunk(png) + _IEND
+
+
+def _chunk(png: bytes) -> bytes:
+    """PNG's chunk of text: length, type, keyword and text, checksum."""
+    body = b"tEXtbrainseg compare\0" + hashlib.sha256(png).hexdigest().encode()
+    return (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4)
 
 
 def _parse(text: str, where: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from brainseg.errors import DataError
 from brainseg.scans import dicom, nifti, tif
+from brainseg.scans.names import alike, check_name, folder_name
 from brainseg.scans.scan import Scan
 
 Kind = Literal["tif", "nifti", "dicom"]
@@ -19,9 +20,9 @@ class Case:
     """One scan to be read.
 
     Attributes:
-        name: names the output.
+        name: names the output and the scan; one plain part of a path.
         kind: of the files.
-        paths: `flair` and any of `pre`, `post`; one folder of TIF slices stands under `flair`.
+        paths: `flair` and any of `pre`, `post`; one folder of TIF slices, or one slice, stands under `flair`.
     """
 
     name: str
@@ -36,11 +37,13 @@ class Case:
         """
         if truth and self.kind != "tif":
             raise DataError(
-                f"{self.paths['flair']} is no folder of TIF slices: --score needs <slice>_mask.tif beside each."
+                f"{self.paths['flair']} is no TIF slice or folder of them: --score needs <slice>_mask.tif beside each."
             )
         match self.kind:
             case "tif":
-                return tif.read_tif_folder(self.paths["flair"], truth=truth)
+                path = self.paths["flair"]
+                read = tif.read_tif_slice if path.is_file() else tif.read_tif_folder
+                return read(path, self.name, truth=truth)
             case "nifti":
                 return nifti.read_nifti(self.paths, self.name)
             case _:
@@ -51,12 +54,13 @@ def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = No
     """The cases of what the user named, in that order.
 
     Args:
-        inputs: folders of TIF slices or of such folders, NIfTI files, folders of DICOM series.
+        inputs: folders of TIF slices or of such folders, single TIF slices, NIfTI files, folders of DICOM series.
         sequences: `flair`, `pre`, `post`: NIfTI files or DICOM folders of one case, named one by one. `flair` may
             stand in `inputs` instead.
 
     Raises:
-        DataError: nothing there, something else than a scan, or two cases of one name.
+        DataError: nothing there, something else than a scan, a name that no file can have (see `check_name`), or two
+            cases whose names are one, at least to file systems that do not tell upper from lower case.
     """
     sequences = dict(sequences or {})
     if sequences:
@@ -67,12 +71,14 @@ def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = No
         cases = [case for path in inputs for case in _cases_of(path)]
     seen: dict[str, Case] = {}
     for case in cases:
-        if other := seen.get(case.name):
+        check_name(case.name, case.paths["flair"])
+        if other := seen.get(alike(case.name)):
+            called = repr(case.name) if case.name == other.name else f"{other.name!r} or {case.name!r}"
             raise DataError(
-                f"{other.paths['flair']} and {case.paths['flair']} are both called {case.name!r}, and so would their "
+                f"{other.paths['flair']} and {case.paths['flair']} are both called {called}, and so would their "
                 "output; run them apart or rename one."
             )
-        seen[case.name] = case
+        seen[alike(case.name)] = case
     return cases
 
 
@@ -87,7 +93,7 @@ def _by_sequence(inputs: list[Path], sequences: dict[str, Path]) -> Case:
         _require(path)
     flair = sequences["flair"]
     if all(path.is_dir() for path in sequences.values()):
-        return Case(flair.name, "dicom", sequences)
+        return Case(folder_name(flair), "dicom", sequences)
     if all(path.is_file() for path in sequences.values()):
         return Case(nifti.stem(flair), "nifti", sequences)
     raise DataError("--flair, --pre and --post mix files and folders; expected NIfTI files, or DICOM folders.")
@@ -96,29 +102,27 @@ def _by_sequence(inputs: list[Path], sequences: dict[str, Path]) -> Case:
 def _cases_of(path: Path) -> list[Case]:
     _require(path)
     if path.is_file():
-        return [Case(nifti.stem(path), "nifti", {"flair": _nifti_file(path)})]
+        return [_file_case(path)]
     if tif.image_files(path):
-        return [Case(path.resolve().name, "tif", {"flair": path})]
+        return [Case(folder_name(path), "tif", {"flair": path})]
     inner = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
     if any(tif.image_files(child) for child in inner):
         return [Case(child.name, "tif", {"flair": child}) for child in inner if tif.image_files(child)]
     if any(dicom.is_dicom(child) for child in path.rglob("*")):
-        return [Case(path.resolve().name, "dicom", {"flair": path})]
+        return [Case(folder_name(path), "dicom", {"flair": path})]
     found = sorted({child.suffix or child.name for child in path.iterdir()})
     if any(nifti.is_nifti(child) for child in path.iterdir()):
         raise DataError(f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz.")
     raise DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected TIF slices, or DICOM.")
 
 
-def _nifti_file(path: Path) -> Path:
+def _file_case(path: Path) -> Case:
     if nifti.is_nifti(path):
-        return path
-    advice = "name its folder, which is the case" if _slice_of_folder(path) else "name a .nii or .nii.gz file"
+        return Case(nifti.stem(path), "nifti", {"flair": path})
+    if path.suffix.lower() in tif.SUFFIXES:
+        return Case(path.stem, "tif", {"flair": path})
+    advice = "name its folder, which is the case" if dicom.is_dicom(path) else "name a .nii or .nii.gz file"
     raise DataError(f"{path} is no NIfTI file; {advice}.")
-
-
-def _slice_of_folder(path: Path) -> bool:
-    return path.suffix.lower() in tif.SUFFIXES or dicom.is_dicom(path)
 
 
 def _require(path: Path) -> None:

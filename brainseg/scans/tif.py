@@ -1,11 +1,12 @@
-"""Folders of TIF slices, named as in the dataset: `<case>_<slice>.tif`, and `<case>_<slice>_mask.tif` beside them."""
+"""TIF slices, named as in the dataset: `<case>_<slice>.tif`, and `<case>_<slice>_mask.tif` beside them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,14 @@ import numpy as np
 from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
+from brainseg.scans.names import check_name
 from brainseg.scans.scan import SEQUENCES, Image, Scan, by, check_values, fill_sequences, missing_warning
 
 SUFFIXES = {".tif", ".tiff"}
+DIGITS = 18
+"""Of a slice number, without leading zeros: as many as 64 bits hold."""
+SHOWN = 6
+"""So many missing slices in a sentence."""
 _NUMBERED = re.compile(r"^(?P<case>.*?)_?(?P<number>\d+)$")
 
 
@@ -37,7 +43,7 @@ def image_files(folder: Path) -> list[Path]:
     return [path for path in tif_files(folder) if not path.stem.endswith(MASK_SUFFIX)]
 
 
-def read_tif_folder(folder: Path, *, truth: bool = False) -> Scan:
+def read_tif_folder(folder: Path, name: str | None = None, *, truth: bool = False) -> Scan:
     """Read one patient's slices.
 
     RGB slices are pre-contrast, FLAIR and post-contrast; slices of one channel are FLAIR alone; a fourth channel
@@ -45,29 +51,48 @@ def read_tif_folder(folder: Path, *, truth: bool = False) -> Scan:
 
     Args:
         folder: holds `<case>_<slice>.tif`, numbers without gaps.
+        name: of the case; the folder's if None.
         truth: read `<case>_<slice>_mask.tif` of every slice, too.
 
     Raises:
-        DataError: names that are no slices of one case, numbers missing or doubled, unreadable files, mixed sizes,
-            another number of channels, several pages, values that are no picture, or a mask missing where asked for.
+        DataError: names that are no slices of one case or that no mask can have, numbers missing or doubled, unreadable
+            files, mixed sizes, another number of channels, several pages, values that are no picture, or a mask missing
+            where asked for.
     """
     numbered = numbered_slices(folder, image_files(folder))
+    return _read(folder, folder.name if name is None else name, numbered, truth)
+
+
+def read_tif_slice(path: Path, name: str | None = None, *, truth: bool = False) -> Scan:
+    """Read one slice by itself, whatever its name; otherwise as `read_tif_folder`."""
+    return _read(path, path.stem if name is None else name, {_number_alone(path): path}, truth)
+
+
+def _read(source: Path, name: str, numbered: dict[int, Path], truth: bool) -> Scan:
     paths = [numbered[number] for number in sorted(numbered)]
-    stack, warnings = _stack(folder, paths)
+    for path in paths:
+        check_name(path.stem, path)  # its mask is called after it
+    stack, warnings = _stack(source, paths)
     given = SEQUENCES if stack.ndim == 4 else ("flair",)
     images = stack if stack.ndim == 4 else fill_sequences({"flair": stack})
-    check_values(images[..., FLAIR], f"FLAIR (the {'second' if stack.ndim == 4 else 'only'} channel) of {folder}")
+    check_values(images[..., FLAIR], f"FLAIR (the {'second' if stack.ndim == 4 else 'only'} channel) of {source}")
     return Scan(
-        name=_case(paths[0]) or folder.name,
+        name=name,
         images=images,
         spacing=None,
         slices=np.array(sorted(numbered), np.int64),
         given=given,
-        sources=(folder,),
+        sources=(source,),
         warnings=tuple(warnings + missing_warning(given)),
         origin=TifOrigin(tuple(path.stem for path in paths)),
         truth=_truth(paths, stack.shape[1:3]) if truth else None,
     )
+
+
+def _number_alone(path: Path) -> int:
+    """Of a slice without others; 1 where its name has none."""
+    match = _NUMBERED.match(path.stem)
+    return int(match["number"]) if match and len(match["number"]) <= DIGITS else 1
 
 
 def _case(path: Path) -> str:
@@ -84,7 +109,7 @@ def numbered_slices(folder: Path, files: Sequence[Path], suffix: str = "") -> di
         suffix: of the names without .tif.
 
     Raises:
-        DataError: no files, a name without number, two cases, or numbers missing or doubled.
+        DataError: no files, a name without number, two cases, or numbers missing, doubled or beyond 64 bits.
     """
     files = sorted(files)
     if not files:
@@ -100,18 +125,25 @@ def numbered_slices(folder: Path, files: Sequence[Path], suffix: str = "") -> di
         first = _case(files[0].with_name(files[0].stem.removesuffix(suffix) + files[0].suffix))
         if match["case"] != first:
             raise DataError(f"{folder} holds slices of {first!r} and of {match['case']!r}, expected one case a folder.")
+        if len(match["number"].lstrip("0")) > DIGITS:
+            raise DataError(f"{path} has a slice number of more than {DIGITS} digits; rename the slices, from 1 on.")
         if (number := int(match["number"])) in numbered:
             raise DataError(
                 f"{path} is slice {number} a second time, beside {numbered[number].name}; keep one of them."
             )
         numbered[number] = path
-    missing = sorted(set(range(min(numbered), max(numbered) + 1)) - set(numbered))
-    if missing:
+    if missing := list(islice(_missing(numbered), SHOWN + 1)):
         raise DataError(
-            f"{folder} has slices {min(numbered)} to {max(numbered)} without {', '.join(map(str, missing[:6]))}"
-            f"{', ...' if len(missing) > 6 else ''}; restore what is missing."
+            f"{folder} has slices {min(numbered)} to {max(numbered)} without {', '.join(map(str, missing[:SHOWN]))}"
+            f"{', ...' if len(missing) > SHOWN else ''}; restore what is missing."
         )
     return numbered
+
+
+def _missing(numbers: Iterable[int]) -> Iterator[int]:
+    """The gaps' numbers, one by one: a gap may be wider than memory."""
+    for low, high in pairwise(sorted(numbers)):
+        yield from range(low + 1, high)
 
 
 def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:

@@ -118,7 +118,10 @@ def read_report(path: Path) -> Report:
         DataError: no JSON, or not of `brainseg predict`.
     """
     try:
-        return Report.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(content, dict) and "unfinished" in content:
+            raise DataError(f"{path} is of a result whose writing was interrupted; run brainseg predict again.")
+        return Report.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"

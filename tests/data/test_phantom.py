@@ -17,7 +17,7 @@ from brainseg.data.phantom import PhantomParams, make_patient, patient_name, wri
 from brainseg.data.raw import institution, list_patients, list_slices, read_patient
 from brainseg.data.shapes import Points, SmoothNoise, inside, union
 from brainseg.data.slices import FLAIR, SliceSet
-from brainseg.errors import ParamsError
+from brainseg.errors import ParamsError, UserError
 from brainseg.files import sha256
 from brainseg.params import validate
 
@@ -91,10 +91,12 @@ def test_a_patient_does_not_depend_on_how_many_there_are(tmp_path):
     assert two.items() < three.items()
 
 
-def test_writing_again_leaves_no_patient_of_the_older_tree(tmp_path):
+def test_an_older_tree_is_never_replaced(tmp_path):
     write_phantom(tmp_path, SMALL, seed=0)
-    write_phantom(tmp_path, SMALL.model_copy(update={"patients": 1}), seed=0)
-    assert [folder.name for folder in list_patients(tmp_path)] == [patient_name(0)]
+    before = digests(tmp_path)
+    with pytest.raises(UserError, match="kaggle_3m is not empty"):
+        write_phantom(tmp_path, SMALL.model_copy(update={"patients": 1}), seed=0)
+    assert digests(tmp_path) == before
 
 
 def test_names_follow_the_barcodes_but_cannot_be_taken_for_them():

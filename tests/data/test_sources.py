@@ -75,25 +75,36 @@ def test_patients_of_ones_own_are_accepted_but_the_set_is_not_the_published_one(
 
 
 @pytest.mark.parametrize("source", ["folder", "archive"])
-def test_a_broken_download_is_refused_and_the_old_tree_stays(published: Path, tmp_path: Path, source: str):
-    run(folder(published), tmp_path)
-    before = contents(tmp_path / "data")
+def test_a_broken_download_is_refused_and_leaves_nothing(published: Path, tmp_path: Path, source: str):
+    (tmp_path / "data" / "raw").mkdir(parents=True)
     (published / "kaggle_3m" / A / f"{A}_3.tif").unlink()
     (published / "kaggle_3m" / B / f"{B}_1.tif").write_bytes(b"II*\0")
     path = published if source == "folder" else zipped(published, tmp_path / "a.zip")
     with pytest.raises(DatasetError, match="get another copy") as caught:
         run(DownloadParams(source=source, path=str(path)), tmp_path)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [A, B]
-    assert contents(tmp_path / "data") == before
+    assert [path.name for path in (tmp_path / "data").rglob("*")] == ["raw"]
+
+
+def test_a_folder_with_files_in_it_is_never_replaced(published: Path, tmp_path: Path):
+    notes = tmp_path / "data" / "raw" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(UserError, match="raw is not empty, expected a new or an empty folder"):
+        run(folder(published), tmp_path)
+    assert contents(tmp_path / "data") == {"raw/notes.txt": b"mine"}
 
 
 def test_leftovers_of_a_killed_run_are_removed(published: Path, tmp_path: Path):
     data = tmp_path / "data"
-    (data / ".raw.a1b2c3_z" / "kaggle_3m" / A).mkdir(parents=True)
-    (data / ".raw.a1b2c3_z" / "kaggle_3m" / A / f"{A}_1.tif").write_bytes(b"half")
-    (data / ".raw.keep-this").mkdir()
+    left = data / ".brainseg-a1b2c3_z"
+    left.mkdir(parents=True)
+    (left / "brainseg.lock").write_bytes(b"A temporary folder of brainseg; it can go when no brainseg runs.\n")
+    (left / "half.tif").write_bytes(b"half")
+    (data / ".raw.keepthis").mkdir()
+    (data / ".raw.keepthis" / "notes.txt").write_text("mine")
     run(folder(published), tmp_path)
-    assert sorted(path.name for path in data.iterdir()) == [".raw.keep-this", "raw"]
+    assert sorted(path.name for path in data.iterdir()) == [".raw.keepthis", "raw"]
     assert contents(data / "raw") == contents(published)
 
 
@@ -110,8 +121,8 @@ def test_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     )
     assert summary["unknown"] == 2 * summary["slices"] == len(list((tmp_path / "data").rglob("*.tif")))
     first = contents(tmp_path / "data" / "raw")
-    run(params, tmp_path)
-    assert contents(tmp_path / "data" / "raw") == first
+    run(params, tmp_path / "again")
+    assert contents(tmp_path / "again" / "data" / "raw") == first
 
 
 def _missing(root: Path) -> DownloadParams:

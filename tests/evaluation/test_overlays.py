@@ -79,7 +79,6 @@ class TestWrite:
 
     def test_three_pictures_same_bytes_and_nothing_else(self, tmp_path):
         (tmp_path / "one").mkdir()
-        (tmp_path / "one" / "stale.png").touch()
         first = write_overlays(tmp_path / "one", *self.data(), slices=3)
         second = write_overlays(tmp_path / "two", *self.data(), slices=3)
         assert [path.name for path in first] == ["best.png", "median.png", "worst.png"]

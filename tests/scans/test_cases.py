@@ -46,7 +46,7 @@ def test_sequences_by_name(inputs):
         (["none"], {}, "does not exist"),
         (["empty"], {}, "holds no scan .it is empty."),
         (["niftis"], {}, r"name the files, each a case: .*niftis/\*.nii.gz"),
-        (["many/a/a_1.tif"], {}, "is no NIfTI file; name its folder"),
+        (["study/inner/0.dcm"], {}, "is no NIfTI file; name its folder"),
         (["many/a", "many"], {}, "are both called 'a'"),
         (["many/a"], {"flair": "niftis/scan.nii.gz"}, "cannot be another"),
         ([], {"pre": "niftis/scan.nii.gz"}, "go with one FLAIR"),

@@ -1,0 +1,131 @@
+"""What a run is going to write, held against what is there: before any work, and by name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from brainseg.data.raw import MASK_SUFFIX
+from brainseg.errors import DataError
+from brainseg.files import atomic_path, remove_left_over, temporary_folder
+from brainseg.inference.records import OTHERWISE, read_record, require_ours
+from brainseg.scans.cases import Case
+from brainseg.scans.names import alike
+from brainseg.scans.tif import image_files
+
+SUMMARY, SUMMARY_RECORD = "summary.csv", ".summary.json"
+_SEAL = "sha256 of the lines above, by which brainseg knows its own file: "
+
+
+def record_name(case: str) -> str:
+    """The file that holds a case's result and the digests of its files."""
+    return f"{case}.json"
+
+
+def log_name(case: str) -> str:
+    """The file that holds the traceback of a defect."""
+    return f"{case}_error.txt"
+
+
+def planned(case: Case, *, overlay: bool, probability: bool) -> list[str]:
+    """Files that a case may write beside its record, relative to --out.
+
+    Args:
+        case: to be segmented.
+        overlay: a picture is wanted.
+        probability: maps are wanted.
+    """
+    name = case.name
+    ends = [MASK_SUFFIX, *(["_probability"] if probability else [])]
+    if case.kind == "tif":
+        source = case.paths["flair"]
+        stems = [path.stem for path in (image_files(source) if source.is_dir() else [source])]
+        files = [f"{name}/{stem}{end}.tif" for stem in stems for end in ends]
+    else:
+        files = [f"{name}{end}.nii.gz" for end in ends] + ([f"{name}_seg.dcm"] if case.kind == "dicom" else [])
+    return files + ([f"{name}_overlay.png"] if overlay else [])
+
+
+def prepare(cases: Sequence[Case], out: Path, *, overlay: bool = True, probability: bool = False) -> None:
+    """Make `out`, if nothing in it is in the way of this run.
+
+    Args:
+        cases: of the run.
+        out: folder to write into.
+        overlay: pictures are wanted.
+        probability: maps are wanted.
+
+    Raises:
+        DataError: two outputs would be one file, or something is there that brainseg did not write, or that was changed
+            since; nothing was done.
+    """
+    if os.path.lexists(out) and not out.is_dir():
+        raise DataError(f"--out {out} is in the way: it is no folder; {OTHERWISE}")
+    wanted = {case.name: planned(case, overlay=overlay, probability=probability) for case in cases}
+    _require_distinct(wanted)
+    for name, files in wanted.items():
+        require_ours(out, read_record(out / record_name(name), name).files, files)
+        if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
+            raise DataError(f"{log} is in the way, and brainseg predict did not write it; {OTHERWISE}")
+    if len(cases) > 1:
+        require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
+    out.mkdir(parents=True, exist_ok=True)
+    remove_left_over(out)
+
+
+def _require_distinct(wanted: dict[str, list[str]]) -> None:
+    owners = {alike(name): "the cohort" for name in (SUMMARY, SUMMARY_RECORD)} if len(wanted) > 1 else {}
+    for case, files in wanted.items():
+        folders = {name.split("/")[0] for name in files if "/" in name}
+        for name in [*files, *folders, record_name(case), log_name(case)]:
+            if owners.setdefault(alike(name), case) != case:
+                raise DataError(
+                    f"{owners[alike(name)]!r} and {case!r} would both write {name}; run them apart or rename one."
+                )
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[Path]:
+    """Yield an empty folder within `out` for files to be published; what is left in it goes.
+
+    Raises:
+        OSError: of the system, naming `out` where it would name nothing, or a file that nobody knows.
+    """
+    hidden = None
+    try:
+        with temporary_folder(out) as hidden:
+            staged = hidden / "files"
+            staged.mkdir()
+            yield staged
+    except OSError as error:
+        if error.filename is None or (hidden is not None and str(error.filename).startswith(str(hidden))):
+            error.filename = str(out)
+        raise
+
+
+def write_log(path: Path) -> bool:
+    """Write the traceback of the error that is being handled, for a report; whether that could be done."""
+    text = traceback.format_exc()
+    try:
+        if os.path.lexists(path) and not _is_log(path):
+            return False
+        with atomic_path(path) as temporary:
+            temporary.write_text(f"{text}{_SEAL}{_digest(text)}\n", encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return False
+    return True
+
+
+def _is_log(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    text, _, digest = path.read_bytes().decode("utf-8", "replace").rpartition(_SEAL)
+    return digest == f"{_digest(text)}\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
