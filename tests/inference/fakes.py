@@ -1,0 +1,53 @@
+"""`predict` without networks: what is bright is tumour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from brainseg.data.slices import FLAIR
+from brainseg.inference.cohort import Outcome, Settings, predict_cases
+from brainseg.inference.segmentation import Segmentation
+from brainseg.inference.summary import write_summary
+from brainseg.scans.cases import find_cases
+from brainseg.scans.scan import Scan
+
+
+class FakeSegmenter:
+    """Stands for `Segmenter`."""
+
+    def __init__(self, *_: Any, **__: Any):
+        choice = SimpleNamespace(model_dump=dict)
+        self.models = SimpleNamespace(
+            name="fake", digests={}, choice=choice, runtime="none", precision="float32", device="cpu"
+        )
+        self.tta = False
+
+    def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
+        flair = scan.images[..., FLAIR].astype(np.float32)
+        mask = flair > flair.mean()
+        return Segmentation(mask, flair / flair.max(), np.ones_like(mask), False, scan.spacing, scan.warnings)
+
+
+@contextmanager
+def without_networks() -> Iterator[None]:
+    """`predict_cases` with `FakeSegmenter`, within the block."""
+    cohort = "brainseg.inference.cohort"
+    with mock.patch(f"{cohort}.Segmenter", FakeSegmenter), mock.patch(f"{cohort}.Settings.load", return_value=None):
+        yield
+
+
+def predict(inputs: Sequence[Path], out: Path, **changes: Any) -> dict[str, Outcome]:
+    """What the command does: the cases' outcomes, and a summary of several."""
+    cases = find_cases(inputs)
+    with without_networks():
+        outcomes = list(predict_cases(cases, Settings(out, **changes)))
+    if len(cases) > 1:
+        write_summary(outcomes, out)
+    return {outcome.case: outcome for outcome in outcomes}
