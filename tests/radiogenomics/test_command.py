@@ -56,6 +56,18 @@ def test_mistakes_are_one_sentence_and_leave_nothing(tmp_path: Path):
     assert not (tmp_path / "shape.csv").exists()
 
 
+def test_a_table_that_is_there_is_replaced_only_where_that_is_said(tmp_path: Path):
+    nib.save(as_nifti(TUMOUR.astype(np.uint8)), tmp_path / "mask.nii.gz")
+    table = tmp_path / "shape.csv"
+    table.write_text("mine")
+    status, printed, said = run(tmp_path / "mask.nii.gz", "--out", table)
+    assert (status, printed) == (2, "")
+    assert said == f"error: --out {table} is there already; choose another name, or say --replace.\n"
+    assert table.read_text() == "mine"
+    assert run(tmp_path / "mask.nii.gz", "--out", table, "--replace")[0] == 0
+    assert len(pd.read_csv(table)) == 1
+
+
 def test_an_input_is_not_an_output(tmp_path: Path):
     mask = tmp_path / "mask.nii.gz"
     nib.save(as_nifti(TUMOUR.astype(np.uint8)), mask)

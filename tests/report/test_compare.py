@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -59,6 +60,23 @@ def test_patients_are_paired_by_name_and_others_are_named(tmp_path: Path):
     assert unpaired(a, b) == ["P00", "P01", "P02", "P90"]
     said = run(folder(tmp_path / "a", 0), folder(tmp_path / "b", 0, PATIENTS[3:]), "--out", tmp_path / "c.png")[1]
     assert "left out: 3 patients that only one of them tested (P00, P01, P02" in said
+
+
+def test_a_picture_of_ones_own_is_replaced_and_the_users_is_not(tmp_path: Path):
+    a, b, out = folder(tmp_path / "a", 0), folder(tmp_path / "b", 0.01), tmp_path / "compare.png"
+    assert run(a, b, "--out", out)[0] == 0
+    first = out.read_bytes()
+    assert run(a, b, "--out", out)[0] == 0
+    assert out.read_bytes() == first
+    assert plt.imread(out).shape[2] == 4  # with the digest in it, it is still a picture
+    for theirs in (first[:-1], first[:200] + b"\0" + first[201:], b"mine", b""):
+        out.write_bytes(theirs)
+        status, said = run(a, b, "--out", out)
+        assert status == 2
+        assert "is there already; choose another name, or say --replace." in said
+        assert out.read_bytes() == theirs
+    assert run(a, b, "--out", out, "--replace")[0] == 0
+    assert out.read_bytes() == first
 
 
 def test_other_splits_do_not_compare():

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from brainseg.errors import DataError
-from brainseg.scans.tif import read_tif_folder
+from brainseg.scans.tif import read_tif_folder, read_tif_slice
 from tests.scans.heads import write_tifs
 
 RNG = np.random.default_rng(0)
@@ -92,3 +92,25 @@ def test_bad_folders_are_one_sentence(tmp_path, what, words):
     spoil(folder, what)
     with pytest.raises(DataError, match=words):
         read_tif_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((1, 2_000_000_000), "has slices 1 to 2000000000 without 2, 3, 4, 5, 6, 7, ...; restore"),
+        ((1, 10**18), "case_1000000000000000000.tif has a slice number of more than 18 digits"),
+    ],
+)
+def test_slice_numbers_far_apart_or_beyond_64_bits_are_one_sentence(tmp_path, numbers, words):
+    for number in numbers:
+        tifffile.imwrite(tmp_path / f"case_{number}.tif", RGB[0])
+    with pytest.raises(DataError, match=words):
+        read_tif_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "number"), [("case_7", 7), ("scan", 1), ("9" * 30, 1)])
+def test_a_slice_by_itself_may_have_any_name(tmp_path, name, number):
+    tifffile.imwrite(tmp_path / f"{name}.tif", RGB[0])
+    scan = read_tif_slice(tmp_path / f"{name}.tif")
+    assert (scan.name, scan.slices.tolist(), scan.origin.stems) == (name, [number], (name,))
+    np.testing.assert_array_equal(scan.images, RGB[:1])
