@@ -37,6 +37,7 @@ class Settings:
         model, weights, device, runtime, precision: see `load_models`.
         tta: average over flips; None does as the model's file says.
         stripped: brain extraction was done before; None to find out.
+        trust_input: doubts about what a scan is are warnings.
         probability: write the probability map, too.
         overlay: write a picture, too.
         score: compare with the masks beside TIF slices.
@@ -51,6 +52,7 @@ class Settings:
     precision: Precision = "float32"
     tta: bool | None = None
     stripped: bool | None = None
+    trust_input: bool = False
     probability: bool = False
     overlay: bool = True
     score: bool = False
@@ -101,8 +103,8 @@ class Worker:
         wanted = fingerprint(case, same)
         if not settings.redo and is_done(path, wanted):
             return Outcome(case.name, "skipped")
-        scan = case.read(truth=settings.score)
-        result = segmenter(scan, stripped=settings.stripped)
+        scan = case.read(truth=settings.score, trust=settings.trust_input)
+        result = segmenter(scan, stripped=settings.stripped, trust=settings.trust_input)
         path.unlink(missing_ok=True)  # an older result's: it says that the files beside it are whole
         unwritten = write_masks(settings.out, scan, result, segmenter.models, probability=settings.probability)
         if settings.overlay:
