@@ -9,7 +9,8 @@ import numpy as np
 
 from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
-from brainseg.inference.plausibility import AFTER, BEFORE, evidence, require_plausible
+from brainseg.inference.evidence import evidence
+from brainseg.inference.plausibility import AFTER, BEFORE, require_plausible
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
 from brainseg.preprocess.volumes import fill_holes, largest_component

@@ -2,35 +2,22 @@
 
 A check is a function from `Evidence` to a `Doubt` or None; a new one is a line in `BEFORE` (needs the picture) or
 `AFTER` (needs the brain, too). A strong doubt refuses the scan, a weak one is a warning. Each limit stands beside what
-was measured on the 88 patients of the training data and on what is no head; docs/decisions.md has the rates.
+was measured on the 88 patients of the training data and on what is no head.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from brainseg.data.slices import U8, Bool
+from brainseg.data.slices import Bool
 from brainseg.errors import doubt
+from brainseg.inference.evidence import FIELD_MM, LEAST_SLICES, Evidence, correlation, percentile
 from brainseg.preprocess.volumes import morphology
-from brainseg.scans.canvas import PIXEL_MM, SIDE, Canvas
-from brainseg.scans.scan import Spacing
-
-SLICES = 20
-"""Of a stack of twice as many slices or more, every second, third ... is looked at, so that 20 to 39 remain."""
-FIELD_MM = SIDE * PIXEL_MM
-TISSUE = 0.12
-"""A voxel that is brighter than this share of the scan's 99th percentile is no air."""
-WHOLE = 0.5
-"""A brain whose two end slices have less than this share of its largest slice's area lies in the stack as a whole."""
-LEAST_SLICES = 6
-"""With fewer slices of brain nothing is said about the stack's direction."""
+from brainseg.scans.canvas import PIXEL_MM
 
 
 @dataclass(frozen=True)
@@ -41,92 +28,7 @@ class Doubt:
     strong: bool
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What the checks look at, each part computed when first asked for.
-
-    Attributes:
-        flair: uint8 [n, rows, columns] of `PIXEL_MM` a pixel, without the canvas's empty frame.
-        slice_mm: between these slices; None where unknown.
-        brain: bool like `flair`, as found; None before it was looked for.
-        stripped: all around the brain was black before.
-    """
-
-    flair: U8
-    slice_mm: float | None
-    brain: Bool | None = None
-    stripped: bool = False
-
-    @cached_property
-    def white(self) -> float:
-        """The 99th percentile."""
-        return max(1.0, _percentile(self.flair, 99))
-
-    @cached_property
-    def tissue(self) -> Bool:
-        """What is no air."""
-        return self.flair > max(8.0, TISSUE * self.white)
-
-    @cached_property
-    def mask(self) -> Bool:
-        """The brain, for checks that need one."""
-        assert self.brain is not None
-        return self.brain
-
-    @cached_property
-    def area(self) -> npt.NDArray[np.int64]:
-        """Brain pixels of each slice."""
-        return np.count_nonzero(self.mask, (1, 2))
-
-    @cached_property
-    def grey(self) -> float:
-        """The brain's median."""
-        return max(1.0, _percentile(self.flair[self.mask], 50))
-
-    @cached_property
-    def inner(self) -> Bool:
-        """The brain without its outermost 4 pixels."""
-        return morphology(self.mask, "erode", 4)
-
-    @cached_property
-    def smooth(self) -> npt.NDArray[np.float32]:
-        """The FLAIR, blurred by 2 pixels: what is left is structure, not noise."""
-        return np.stack([cv2.GaussianBlur(plane.astype(np.float32), (0, 0), 2) for plane in self.flair])
-
-    @cached_property
-    def thirds(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
-        """The brain's slices from the feet upwards in three parts, if the stack holds the brain as a whole."""
-        slices = np.flatnonzero(self.area)
-        if len(slices) < LEAST_SLICES or self.area[slices[[0, -1]]].max() > WHOLE * self.area.max():
-            return None
-        low, middle, high = np.array_split(slices, 3)
-        return low, middle, high
-
-
 Check = Callable[[Evidence], Doubt | None]
-
-
-def evidence(
-    flair: U8, canvas: Canvas, spacing: Spacing | None, brain: Bool | None = None, *, stripped: bool = False
-) -> Evidence:
-    """What a scan on its canvas shows.
-
-    Args:
-        flair: uint8 [n, side, side] of the canvas.
-        canvas: of the scan.
-        spacing: of the scan.
-        brain: bool like `flair`, before any widening; None if it was not looked for yet.
-        stripped: the scan's brain had been extracted before.
-    """
-    step = max(1, len(flair) // SLICES)
-    rows, columns = canvas.window[1:]
-    window = np.s_[::step, rows, columns]
-    return Evidence(
-        np.ascontiguousarray(flair[window]),
-        None if spacing is None else spacing[0] * step,
-        None if brain is None else np.ascontiguousarray(brain[window]),
-        stripped,
-    )
 
 
 def require_plausible(seen: Evidence, checks: Sequence[Check], trust: bool) -> list[str]:
@@ -154,7 +56,7 @@ def bright_air(seen: Evidence) -> Doubt | None:
     """Heads lie in air. At most 0.03 in patients; 0.98 or more with inverted values, 0.29 or more in patterns."""
     width = max(1, min(seen.flair.shape[1:]) // 32)
     sides = (seen.flair[:, :width], seen.flair[:, -width:], seen.flair[..., :width], seen.flair[..., -width:])
-    edge = _percentile(np.concatenate([side.ravel() for side in sides]), 50) / seen.white
+    edge = percentile(np.concatenate([side.ravel() for side in sides]), 50) / seen.white
     return _doubt(
         edge,
         f"the slices' edge has {edge:.0%} of the brightest tissue's value, expected dark air around a head: the grey "
@@ -167,7 +69,7 @@ def bright_air(seen: Evidence) -> Doubt | None:
 def noise(seen: Evidence) -> Doubt | None:
     """Neighbouring pixels resemble each other: a correlation of 0.91 or more in patients, 0 in noise."""
     left, right = seen.flair[..., :-1].ravel(), seen.flair[..., 1:].ravel()
-    alike = _correlation(left, right)
+    alike = correlation(left, right)
     return _doubt(
         -alike,
         f"neighbouring pixels of the FLAIR have a correlation of {alike:.2f}, expected 0.9 as in a picture: it is "
@@ -229,20 +131,20 @@ def featureless(seen: Evidence) -> Doubt | None:
 
 
 def all_alike(seen: Evidence) -> Doubt | None:
-    """Slices of a head differ: a correlation of 0.91 at most within the brain in patients, 1.00 in a cylinder."""
+    """Slices of a head differ: a correlation of 0.91 at most in patients (0.97 in thin slices), 1.00 in a cylinder."""
     if seen.slice_mm is not None and seen.slice_mm < 3:
         return None
     both = [seen.inner[i] & seen.inner[i + 1] for i in range(len(seen.inner) - 1)]
     pairs = [(i, where) for i, where in enumerate(both) if np.count_nonzero(where) > 500]
     if len(pairs) < LEAST_SLICES:
         return None
-    alike = float(np.median([_correlation(seen.smooth[i][where], seen.smooth[i + 1][where]) for i, where in pairs]))
+    alike = float(np.median([correlation(seen.smooth[i][where], seen.smooth[i + 1][where]) for i, where in pairs]))
     return _doubt(
         alike,
         f"the slices are all alike (a correlation of {alike:.2f}, expected 0.9 at most), as those of a limb: it is no "
         "head; give a FLAIR of a head",
-        strong=0.96,
-        weak=0.94,
+        strong=0.985,
+        weak=0.97,
     )
 
 
@@ -256,7 +158,7 @@ def no_skull(seen: Evidence) -> Doubt | None:
     dark = np.stack([cv2.blur(plane, (3, 3)) for plane in seen.flair])
     dark[seen.mask] = 255
     darkest = np.stack([cv2.erode(plane, np.ones((13, 13), np.uint8)) for plane in dark])
-    gap = _percentile(darkest[around], 50) / seen.grey
+    gap = percentile(darkest[around], 50) / seen.grey
     return _doubt(
         gap,
         f"no dark skull lies around what looks like a brain (the darkest there has {gap:.0%} of the brain's grey, "
@@ -273,8 +175,8 @@ def inverted(seen: Evidence) -> Doubt | None:
     ring = morphology(seen.mask, "dilate", 6) & ~morphology(seen.mask, "dilate", 2)
     if not ring.any():
         return None
-    bright = _percentile(seen.flair[seen.tissue], 98) / seen.grey
-    around = _percentile(seen.flair[ring], 50) / seen.grey
+    bright = percentile(seen.flair[seen.tissue], 98) / seen.grey
+    around = percentile(seen.flair[ring], 50) / seen.grey
     if around <= 0.6 or bright >= 1.5:
         return None
     return Doubt(
@@ -286,7 +188,7 @@ def inverted(seen: Evidence) -> Doubt | None:
 
 
 def upside_down(seen: Evidence) -> Doubt | None:
-    """The head's lower part has a face, its upper part is brain: see `_rising` and `_stripped_rising`."""
+    """Below, a head has a face; above, it is mostly brain: a log ratio of -0.35 at most, reversed of -0.03 or more."""
     if seen.thirds is None:
         return None
     if seen.stripped:
@@ -307,7 +209,7 @@ def upside_down(seen: Evidence) -> Doubt | None:
 
 
 def face_down(seen: Evidence) -> Doubt | None:
-    """The face lies before the lower brain, and a brain is broader behind."""
+    """The face lies before the lower brain, which is broader behind: 0.03 or more in patients, reversed 0.02 at most."""
     if seen.thirds is None or seen.stripped:
         return None
     low = seen.thirds[0]
@@ -333,19 +235,6 @@ AFTER: tuple[Check, ...] = (brain_size, featureless, all_alike, no_skull, invert
 def _doubt(value: float, sentence: str, *, strong: float, weak: float) -> Doubt | None:
     """A doubt where `value` is above the limit `weak`, a strong one above `strong`."""
     return Doubt(sentence, value > strong) if value > min(weak, strong) else None
-
-
-def _percentile(values: npt.NDArray[Any], percent: float) -> float:
-    """Of uint8, by its histogram: a tenth of the time of sorting."""
-    counts = np.cumsum(np.bincount(values.ravel(), minlength=256))
-    return float(np.searchsorted(counts, percent / 100 * counts[-1]))
-
-
-def _correlation(a: npt.NDArray[np.generic], b: npt.NDArray[np.generic]) -> float:
-    """Of two lines of values; 0 where one of them is constant."""
-    x, y = (values.astype(np.float32) - values.mean(dtype=np.float64) for values in (a, b))
-    norm = float(np.sqrt(np.dot(x, x)) * np.sqrt(np.dot(y, y)))
-    return float(np.dot(x, y)) / norm if norm > 0 else 0.0
 
 
 def _middle_row(mask: Bool) -> float:
