@@ -105,6 +105,9 @@ def predict(
         bool | None,
         typer.Option("--stripped/--raw", help="The brain was extracted before, or not (default: look)."),
     ] = None,
+    trust_input: Annotated[
+        bool, typer.Option("--trust-input", help="Segment also what is probably no FLAIR of a head, upright.")
+    ] = False,
     probability: Annotated[bool, typer.Option("--probability", help="Write probability maps, too.")] = False,
     overlay: Annotated[bool, typer.Option(help="Write a picture of each case.")] = True,
     score: Annotated[bool, typer.Option("--score", help="Compare with the _mask.tif beside TIF slices.")] = False,
@@ -128,6 +131,7 @@ def predict(
             precision=precision.value,
             tta=tta,
             stripped=stripped,
+            trust_input=trust_input,
             probability=probability,
             overlay=overlay,
             score=score,

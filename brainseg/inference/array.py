@@ -32,6 +32,7 @@ def segment(
     precision: Precision = "float32",
     tta: bool | None = None,
     stripped: bool | None = None,
+    trust_input: bool = False,
 ) -> Segmentation:
     """Segment a volume as `brainseg predict` does. Research only: not a medical device.
 
@@ -48,6 +49,7 @@ def segment(
         precision: `int8` is faster, by OpenVINO only, and costs a little accuracy (the model card says how much).
         tta: average over flips; None does as the model was tuned.
         stripped: brain extraction was done before; None to find out.
+        trust_input: doubts about what the volume is are warnings.
 
     Returns:
         Mask and probability on the volume's own grid, sizes and warnings.
@@ -55,6 +57,7 @@ def segment(
     Raises:
         DataError: the volume is no picture of a head, the spacing is not three positive numbers, or models are
             missing.
+        NotTrusted: the volume is probably no FLAIR of a head, upright and with bright tissue.
 
     Example:
         >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP
@@ -79,7 +82,8 @@ def segment(
         warnings=tuple(missing_warning(given)),
         origin=ArrayOrigin(),
     )
-    return _segmenter(model, weights, device, runtime, precision, tta)(scan, stripped=stripped)
+    segmenter = _segmenter(model, weights, device, runtime, precision, tta)
+    return segmenter(scan, stripped=stripped, trust=trust_input)
 
 
 @functools.lru_cache(maxsize=2)

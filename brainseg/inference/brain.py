@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
+from brainseg.inference.evidence import evidence
+from brainseg.inference.plausibility import AFTER, BEFORE, require_plausible
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
 from brainseg.preprocess.volumes import fill_holes, largest_component
@@ -38,6 +41,7 @@ def find_scan_brain(
     params: SkullStripParams,
     stripper: Stripper | None,
     stripped: bool | None,
+    trust: bool = False,
 ) -> Found:
     """Find the brain as training did, with the gate in millilitres where the scan says its voxel size.
 
@@ -48,13 +52,22 @@ def find_scan_brain(
         params: of the model.
         stripper: what `make_stripper(params)` built, or a faster version of it.
         stripped: brain extraction was done before: True, False, or None to see for oneself.
+        trust: a scan that is probably no FLAIR of a head, upright and with bright tissue, is a warning.
 
     Raises:
         DataError: no brain is found, or a scan said to be stripped has no background.
+        NotTrusted: the scan is probably not what it is taken for.
     """
     flair = np.ascontiguousarray(images[..., FLAIR])
+    doubts = require_plausible(evidence(flair, canvas, spacing), BEFORE, trust)
+
+    def checked(brain: Brain, found: Bool, stripped: bool, warnings: Sequence[str]) -> Found:
+        seen = evidence(flair, canvas, spacing, found, stripped=stripped)
+        return Found(brain, stripped, (*doubts, *require_plausible(seen, AFTER, trust), *warnings))
+
     if stripped or params.method == "none" or stripper is None:
-        return Found(_as_it_came(flair, canvas, stripped), bool(stripped), ())
+        brain = _as_it_came(flair, canvas, stripped)
+        return checked(brain, brain.mask, True, ()) if stripped else Found(brain, False, tuple(doubts))
     gated = _gate(params, flair, spacing)
     mask = agreed_mask(stripper, flair, other_sequences(images) if params.sequences == "most" else [])
     if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
@@ -64,9 +77,10 @@ def find_scan_brain(
         )
     if stripped is None and _is_stripped(flair, mask):
         note = "brain extraction was done before (all around the brain is black): the brain is used as it came"
-        return Found(_as_it_came(flair, canvas, True), True, (note,))
+        brain = _as_it_came(flair, canvas, True)
+        return checked(brain, brain.mask, True, (note,))
     brain = find_brain(flair, gated, _Known(mask))
-    return Found(brain, False, tuple(f"brain extraction is unsure: {text}" for text in brain.warnings))
+    return checked(brain, mask, False, [f"brain extraction is unsure: {text}" for text in brain.warnings])
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Settings:
         model, weights, device, runtime, precision: see `load_models`.
         tta: average over flips; None does as the model's file says.
         stripped: brain extraction was done before; None to find out.
+        trust_input: doubts about what a scan is are warnings.
         probability: write the probability map, too.
         overlay: write a picture, too.
         score: compare with the masks beside TIF slices.
@@ -44,6 +45,7 @@ class Settings:
     precision: Precision = "float32"
     tta: bool | None = None
     stripped: bool | None = None
+    trust_input: bool = False
     probability: bool = False
     overlay: bool = True
     score: bool = False
@@ -94,8 +96,8 @@ class Worker:
         wanted = fingerprint(case, same)
         if not settings.redo and is_done(settings.out, record, case.name, wanted):
             return Outcome(case.name, "skipped")
-        scan = case.read(truth=settings.score)
-        result = segmenter(scan, stripped=settings.stripped)
+        scan = case.read(truth=settings.score, trust=settings.trust_input)
+        result = segmenter(scan, stripped=settings.stripped, trust=settings.trust_input)
         with staging(settings.out) as staged:
             unwritten = write_masks(staged, scan, result, segmenter.models, probability=settings.probability)
             if settings.overlay:

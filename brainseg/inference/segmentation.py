@@ -76,20 +76,22 @@ class Segmenter:
         self._info = next(info for _, info in models.networks.values())
         self._stripper = _stripper(models.runtime, self._info.skull_strip)
 
-    def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
+    def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         """Segment `scan`.
 
         Args:
             scan: see `Scan`.
             stripped: brain extraction was done before; None to find out.
+            trust: doubts about what the scan is are warnings.
 
         Raises:
             DataError: no brain is found.
+            NotTrusted: the scan is probably not what it is taken for.
         """
         height, width = scan.images.shape[1:3]
         canvas = canvas_for(height, width, scan.spacing)
         images = to_canvas(scan.images, canvas)
-        found = self.find_brain(images, canvas, scan.spacing, stripped=stripped)
+        found = self.find_brain(images, canvas, scan.spacing, stripped=stripped, trust=trust)
         brain = found.brain.mask
         whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)
@@ -111,10 +113,18 @@ class Segmenter:
             warnings=tuple(warnings),
         )
 
-    def find_brain(self, images: U8, canvas: Canvas, spacing: Spacing | None, *, stripped: bool | None = None) -> Found:
+    def find_brain(
+        self,
+        images: U8,
+        canvas: Canvas,
+        spacing: Spacing | None,
+        *,
+        stripped: bool | None = None,
+        trust: bool = False,
+    ) -> Found:
         """Brain extraction alone: see `find_scan_brain`."""
         known = self._info.skull_strip
-        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped)
+        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
 
 
 def _stripper(runtime: str, params: SkullStripParams) -> Stripper | None:

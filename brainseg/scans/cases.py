@@ -29,11 +29,12 @@ class Case:
     kind: Kind
     paths: Mapping[str, Path]
 
-    def read(self, *, truth: bool = False) -> Scan:
-        """Read the scan; `truth` reads the masks beside TIF slices, too.
+    def read(self, *, truth: bool = False, trust: bool = False) -> Scan:
+        """Read the scan; `truth` reads the masks beside TIF slices, too; `trust` takes doubts for warnings.
 
         Raises:
             DataError: the files are not what they should be, or there can be no truth.
+            NotTrusted: the files are probably not what they are taken for.
         """
         if truth and self.kind != "tif":
             raise DataError(

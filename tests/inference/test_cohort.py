@@ -77,6 +77,17 @@ def test_one_bad_scan_does_not_stop_the_others(tmp_path, models):
     assert not list((tmp_path / "out").glob("b*"))
 
 
+def test_what_is_not_trusted_leaves_no_mask_unless_one_insists(tmp_path, models):
+    folder = write_tifs(tmp_path / "in" / "a", 255 - RGB)
+    refused = run([folder], tmp_path / "out", models, stripped=False)["a"]
+    assert refused.status == "failed"
+    assert refused.error.endswith("if you know better, say --trust-input.")
+    assert not list((tmp_path / "out").iterdir())
+    insisted = run([folder], tmp_path / "out", models, stripped=False, trust_input=True)["a"]
+    assert insisted.status == "done"
+    assert any("expected dark air around a head" in text for text in insisted.report["warnings"])
+
+
 def test_what_is_done_is_skipped_until_something_changes(tmp_path, models):
     folder = write_tifs(tmp_path / "in" / "a", RGB)
     out = tmp_path / "out"
