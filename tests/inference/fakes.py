@@ -29,7 +29,7 @@ class FakeSegmenter:
         )
         self.tta = False
 
-    def __call__(self, scan: Scan, *, stripped: bool | None = None) -> Segmentation:
+    def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         flair = scan.images[..., FLAIR].astype(np.float32)
         mask = flair > flair.mean()
         return Segmentation(mask, flair / flair.max(), np.ones_like(mask), False, scan.spacing, scan.warnings)
