@@ -209,7 +209,7 @@ def upside_down(seen: Evidence) -> Doubt | None:
 
 
 def face_down(seen: Evidence) -> Doubt | None:
-    """The face lies before the lower brain, which is broader behind: 0.03 or more in patients, reversed 0.02 at most."""
+    """The face lies before the lower brain, the upper is broader behind: 0.03 or more, reversed 0.02 at most."""
     if seen.thirds is None or seen.stripped:
         return None
     low = seen.thirds[0]
