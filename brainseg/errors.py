@@ -21,6 +21,26 @@ class DataError(UserError):
     """Input data are not what the pipeline can work on."""
 
 
+class NotTrusted(DataError):
+    """Input that can be read, but is probably not what it is taken for; `--trust-input` insists on it."""
+
+
+def doubt(sentence: str, trust: bool, warnings: list[str]) -> None:
+    """Say what speaks against the input.
+
+    Args:
+        sentence: what was found, where, and what was expected; without a full stop.
+        trust: the user insists: the sentence becomes a warning.
+        warnings: it is added to them.
+
+    Raises:
+        NotTrusted: the user does not insist.
+    """
+    if not trust:
+        raise NotTrusted(f"{sentence}; if you know better, say --trust-input.")
+    warnings.append(sentence)
+
+
 class DatasetError(DataError):
     """Several problems found in one pass over a dataset, all listed.
 

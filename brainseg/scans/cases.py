@@ -28,11 +28,12 @@ class Case:
     kind: Kind
     paths: Mapping[str, Path]
 
-    def read(self, *, truth: bool = False) -> Scan:
-        """Read the scan; `truth` reads the masks beside TIF slices, too.
+    def read(self, *, truth: bool = False, trust: bool = False) -> Scan:
+        """Read the scan; `truth` reads the masks beside TIF slices, too; `trust` takes doubts for warnings.
 
         Raises:
             DataError: the files are not what they should be, or there can be no truth.
+            NotTrusted: the files are probably not what they are taken for.
         """
         if truth and self.kind != "tif":
             raise DataError(
@@ -42,9 +43,9 @@ class Case:
             case "tif":
                 return tif.read_tif_folder(self.paths["flair"], truth=truth)
             case "nifti":
-                return nifti.read_nifti(self.paths, self.name)
+                return nifti.read_nifti(self.paths, self.name, trust=trust)
             case _:
-                return dicom.read_dicom(self.paths, self.name)
+                return dicom.read_dicom(self.paths, self.name, trust=trust)
 
 
 def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:

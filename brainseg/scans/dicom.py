@@ -36,7 +36,7 @@ def is_dicom(path: Path) -> bool:
     return path.is_file() and marked(path)
 
 
-def read_dicom(folders: Mapping[str, Path], name: str | None = None) -> Scan:
+def read_dicom(folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given or recognised, into an axial stack.
 
     Args:

@@ -17,7 +17,7 @@ from nibabel.processing import resample_from_to
 from nibabel.spatialimages import HeaderDataError
 
 from brainseg.data.slices import Bool
-from brainseg.errors import DataError
+from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, by, check_values, fill_sequences, missing_warning
 
@@ -47,20 +47,22 @@ def is_nifti(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
+def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given, into an axial stack.
 
     Args:
         paths: `flair` and any of `pre`, `post`. `flair` alone may be one file of three volumes or of RGB voxels,
             in the order pre-contrast, FLAIR, post-contrast. What has another grid than FLAIR is resampled to it.
         name: of the case; that of the FLAIR's file if None.
+        trust: take doubts for warnings.
 
     Raises:
         DataError: unreadable, truncated, not three axes, NaN, constant, a mask, or no usable geometry.
+        NotTrusted: the file does not say which way the head lies.
     """
     loaded = {key: load(path) for key, path in paths.items()}
     flair, values = loaded["flair"]
-    warnings = []
+    warnings: list[str] = []
     if len(loaded) == 1:
         sequences = _split(paths["flair"], values)
     else:
@@ -74,7 +76,11 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
             check_values(moved, f"{where}, resampled to the grid of FLAIR,")
             sequences[key] = moved
     if not (int(flair.header.get("qform_code", 1)) or int(flair.header.get("sform_code", 1))):
-        warnings.append("the file does not say which way the head lies (qform and sform code 0): taken as stored")
+        doubt(
+            f"{paths['flair']} does not say which way the head lies (qform and sform code 0), expected one of them",
+            trust,
+            warnings,
+        )
     return from_nibabel(
         name or stem(paths["flair"]), sequences, flair, tuple(paths.values()), warnings, NiftiOrigin(flair)
     )

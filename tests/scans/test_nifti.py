@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
-from brainseg.errors import DataError
+from brainseg.errors import DataError, NotTrusted
 from brainseg.scans.nifti import NiftiOrigin, read_nifti, stem, write_nifti
 from tests.scans.heads import SPACING, as_nifti, head
 
@@ -104,9 +104,11 @@ def test_thick_sagittal_slices_are_said(tmp_path):
     assert "acquired in sagittal slices 6.0 mm apart" in scan.warnings[0]
 
 
-def test_no_codes_are_said(tmp_path):
-    image = nib.Nifti1Image(STACK.T, None)
-    assert "does not say which way the head lies" in read_nifti({"flair": saved(tmp_path / "n.nii", image)}).warnings[0]
+def test_no_codes_are_refused_unless_the_user_insists(tmp_path):
+    path = saved(tmp_path / "n.nii", nib.Nifti1Image(STACK.T, None))
+    with pytest.raises(NotTrusted, match="n.nii does not say which way the head lies.*know better, say --trust-input"):
+        read_nifti({"flair": path})
+    assert "does not say which way the head lies" in read_nifti({"flair": path}, trust=True).warnings[0]
 
 
 def test_stem():
