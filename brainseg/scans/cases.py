@@ -9,6 +9,7 @@ from typing import Literal
 
 from brainseg.errors import DataError
 from brainseg.scans import dicom, nifti, tif
+from brainseg.scans.nifti_file import is_nifti
 from brainseg.scans.scan import Scan
 
 Kind = Literal["tif", "nifti", "dicom"]
@@ -106,13 +107,13 @@ def _cases_of(path: Path) -> list[Case]:
     if any(dicom.is_dicom(child) for child in path.rglob("*")):
         return [Case(path.resolve().name, "dicom", {"flair": path})]
     found = sorted({child.suffix or child.name for child in path.iterdir()})
-    if any(nifti.is_nifti(child) for child in path.iterdir()):
+    if any(is_nifti(child) for child in path.iterdir()):
         raise DataError(f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz.")
     raise DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected TIF slices, or DICOM.")
 
 
 def _nifti_file(path: Path) -> Path:
-    if nifti.is_nifti(path):
+    if is_nifti(path):
         return path
     advice = "name its folder, which is the case" if _slice_of_folder(path) else "name a .nii or .nii.gz file"
     raise DataError(f"{path} is no NIfTI file; {advice}.")

@@ -13,7 +13,7 @@ from brainseg.errors import DataError, NotTrusted
 from brainseg.scans.nifti import NiftiOrigin, read_nifti, stem, write_nifti
 from tests.scans.heads import SPACING, as_nifti, head
 
-STACK = np.random.default_rng(1).integers(0, 900, (5, 6, 7)).astype(np.int16)
+STACK = np.random.default_rng(1).integers(0, 900, (5, 60, 70)).astype(np.int16)
 CODES = [a + b + c for a in "LR" for b in "PA" for c in "SI"]
 ORDERS = [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
 
@@ -42,7 +42,8 @@ def test_any_orientation_is_the_same_axial_stack_and_goes_back(tmp_path_factory,
 
 def test_the_header_is_kept_bit_for_bit(tmp_path):
     image = as_nifti(STACK)
-    image.set_qform(image.affine @ np.diag([1, 1, 1.25, 1]), code=2)  # not the sform: each has to be kept
+    tilt = nib.affines.from_matvec(nib.eulerangles.euler2mat(x=0.2))
+    image.set_qform(tilt @ image.affine, code=2)  # not the sform, as after registration: each has to be kept
     image.set_sform(image.affine, code=4)
     image.header["descrip"], image.header["intent_name"] = b"a scan", b"x"
     image.header.set_xyzt_units("mm", "sec")
@@ -100,7 +101,7 @@ def test_another_grid_is_resampled_to_that_of_flair(tmp_path):
 
 
 def test_thick_sagittal_slices_are_said(tmp_path):
-    scan = read_nifti({"flair": saved(tmp_path / "s.nii", as_nifti(STACK, (1.0, 1.0, 6.0)))})
+    scan = read_nifti({"flair": saved(tmp_path / "s.nii", as_nifti(STACK[..., :30].repeat(10, 0), (2.0, 1.5, 6.0)))})
     assert "acquired in sagittal slices 6.0 mm apart" in scan.warnings[0]
 
 
@@ -120,9 +121,9 @@ def test_stem():
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((4, 5), "4 x 5, expected three axes"),
-        ((4, 5, 6, 2), "expected three axes"),
-        ((4, 5, 6, 1, 4), "expected three"),
+        ((90, 90), "90 x 90, expected three axes"),
+        ((90, 90, 6, 2), "expected three axes"),
+        ((90, 90, 6, 1, 4), "expected three"),
     ],
 )
 def test_other_numbers_of_axes_are_refused(tmp_path, shape, words):
