@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 LOGGERS = ("nibabel.global", "pydicom", "highdicom", "tifffile")
 _LONGEST = 200
+_MOST = 3
 
 
 class _Kept(logging.Handler):
@@ -38,5 +39,7 @@ def overheard(said: list[str], where: str) -> Iterator[None]:
     # what libraries say of their own future is for their callers, not for the reader of a scan
     meant = [w for w in caught if not issubclass(w.category, (DeprecationWarning, FutureWarning, ResourceWarning))]
     texts = [*kept.messages, *(str(warning.message) for warning in meant)]
-    for text in dict.fromkeys(" ".join(text.split())[:_LONGEST] for text in texts):
-        said.append(f"{where}: {text}")
+    each = list(dict.fromkeys(" ".join(text.split())[:_LONGEST] for text in texts))
+    said.extend(f"{where}: {text}" for text in each[:_MOST])
+    if len(each) > _MOST:
+        said.append(f"{where}: {len(each) - _MOST} more remarks of this kind")
