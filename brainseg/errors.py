@@ -21,7 +21,7 @@ class DataError(UserError):
     """Input data are not what the pipeline can work on."""
 
 
-class NotTrusted(DataError):  # noqa: N818  it says what the input is
+class NotTrusted(DataError):  # noqa: N818
     """Input that can be read, but is probably not what it is taken for; `--trust-input` insists on it."""
 
 

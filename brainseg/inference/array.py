@@ -11,6 +11,7 @@ import numpy as np
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
 from brainseg.inference.segmentation import Segmentation, Segmenter
+from brainseg.scans.geometry import check_field
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
 
 
@@ -32,6 +33,7 @@ def segment(
     precision: Precision = "float32",
     tta: bool | None = None,
     stripped: bool | None = None,
+    trust_input: bool = False,
 ) -> Segmentation:
     """Segment a volume as `brainseg predict` does. Research only: not a medical device.
 
@@ -48,6 +50,7 @@ def segment(
         precision: `int8` is faster, by OpenVINO only, and costs a little accuracy (the model card says how much).
         tta: average over flips; None does as the model was tuned.
         stripped: brain extraction was done before; None to find out.
+        trust_input: doubts about what the volume is are warnings.
 
     Returns:
         Mask and probability on the volume's own grid, sizes and warnings.
@@ -55,6 +58,7 @@ def segment(
     Raises:
         DataError: the volume is no picture of a head, the spacing is not three positive numbers, or models are
             missing.
+        NotTrusted: the spacing gives sizes that no head's scan has.
 
     Example:
         >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP
@@ -69,6 +73,9 @@ def segment(
     for name, values in channels.items():
         check_values(values, f"the volume's {name}")
     given = tuple(channels)
+    warnings: list[str] = []
+    if spacing is not None:
+        check_field(volume.shape[:3], spacing, "the volume", trust_input, warnings)
     scan = Scan(
         name="volume",
         images=volume if volume.ndim == 4 else fill_sequences(channels),
@@ -76,7 +83,7 @@ def segment(
         slices=np.arange(len(volume)),
         given=given,
         sources=(),
-        warnings=tuple(missing_warning(given)),
+        warnings=tuple(warnings + missing_warning(given)),
         origin=ArrayOrigin(),
     )
     return _segmenter(model, weights, device, runtime, precision, tta)(scan, stripped=stripped)
