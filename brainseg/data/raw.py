@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -14,6 +16,8 @@ from brainseg.errors import DataError
 
 TREE = "kaggle_3m"
 MASK_SUFFIX = "_mask"
+MOST_NUMBERS = 2**26
+"""In one file: 4096 x 4096 with four channels, and more than any slice has."""
 _NUMBERED = re.compile(r"^(?P<case>.+)_(?P<number>\d+)$")
 
 
@@ -68,15 +72,59 @@ def list_slices(folder: Path) -> tuple[list[RawSlice], list[Path]]:
 
 
 def read_tif(path: Path) -> U8:
-    """Decode one TIF.
+    """Decode one TIF: its values as they are meant to be seen (see `decode_tif`).
 
     Raises:
-        DataError: unreadable or truncated.
+        DataError: as `decode_tif`.
+    """
+    return decode_tif(path)[0]
+
+
+def decode_tif(path: Path) -> tuple[U8, bool]:
+    """Decode one TIF, and say whether it stored white as its lowest value and was inverted.
+
+    A palette of greys is looked up.
+
+    Raises:
+        DataError: unreadable or truncated, without its codec, of more than `MOST_NUMBERS`, a palette of colours, or
+            inverted values that are no integers.
     """
     try:
-        return np.asarray(tifffile.imread(path))
+        with tifffile.TiffFile(path) as tif:
+            _require_size(path, tif.series[0].shape)
+            page = tif.pages[0]
+            return _as_meant(path, np.asarray(tif.asarray()), page)
+    except (DataError, MemoryError, PermissionError):
+        raise
     except Exception as error:  # tifffile raises many kinds on damaged files
+        if "imagecodecs" in str(error):
+            raise DataError(
+                f"{path} is whole but compressed ({error}); install it with pip, or save the file uncompressed."
+            ) from None
         raise DataError(f"{path} cannot be read as TIF ({error}); fetch it again.") from None
+
+
+def _require_size(path: Path, shape: tuple[int, ...]) -> None:
+    if math.prod(map(int, shape)) > MOST_NUMBERS:
+        raise DataError(
+            f"{path} claims {' x '.join(map(str, shape))} numbers, expected one slice; its header is damaged, or it is "
+            "no scan."
+        )
+
+
+def _as_meant(path: Path, values: Any, page: Any) -> tuple[U8, bool]:
+    photometric = getattr(page.photometric, "name", "")
+    if photometric == "PALETTE" and page.colormap is not None:
+        greys = page.colormap[0]
+        if (page.colormap != greys).any():
+            raise DataError(f"{path} has a palette of colours, expected grey values or RGB; save it as one of these.")
+        # TIF has 16 bits there; programs that fill them from 8 bits do it by 256 or by 257
+        return (greys >> 8).astype(np.uint8)[values], False
+    if photometric != "MINISWHITE":
+        return values, False
+    if values.dtype.kind not in "ub":
+        raise DataError(f"{path} stores white as its lowest value, in {values.dtype}; save it with black as 0.")
+    return (~values if values.dtype.kind == "b" else np.iinfo(values.dtype).max - values), True
 
 
 def read_patient(folder: Path) -> SliceSet:

@@ -11,6 +11,7 @@ import numpy as np
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
 from brainseg.inference.segmentation import Segmentation, Segmenter
+from brainseg.scans.geometry import check_field
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
 
 
@@ -57,7 +58,7 @@ def segment(
     Raises:
         DataError: the volume is no picture of a head, the spacing is not three positive numbers, or models are
             missing.
-        NotTrusted: the volume is probably no FLAIR of a head, upright and with bright tissue.
+        NotTrusted: the volume is probably no FLAIR of a head, upright and with bright tissue, or of no head's size.
 
     Example:
         >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP
@@ -72,6 +73,9 @@ def segment(
     for name, values in channels.items():
         check_values(values, f"the volume's {name}")
     given = tuple(channels)
+    warnings: list[str] = []
+    if spacing is not None:
+        check_field(volume.shape[:3], spacing, "the volume", trust_input, warnings)
     scan = Scan(
         name="volume",
         images=volume if volume.ndim == 4 else fill_sequences(channels),
@@ -79,7 +83,7 @@ def segment(
         slices=np.arange(len(volume)),
         given=given,
         sources=(),
-        warnings=tuple(missing_warning(given)),
+        warnings=tuple(warnings + missing_warning(given)),
         origin=ArrayOrigin(),
     )
     segmenter = _segmenter(model, weights, device, runtime, precision, tta)

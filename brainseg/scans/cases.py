@@ -10,6 +10,7 @@ from typing import Literal
 from brainseg.errors import DataError
 from brainseg.scans import dicom, nifti, tif
 from brainseg.scans.names import alike, check_name, folder_name
+from brainseg.scans.nifti_file import is_nifti
 from brainseg.scans.scan import Scan
 
 Kind = Literal["tif", "nifti", "dicom"]
@@ -46,9 +47,9 @@ class Case:
                 read = tif.read_tif_slice if path.is_file() else tif.read_tif_folder
                 return read(path, self.name, truth=truth)
             case "nifti":
-                return nifti.read_nifti(self.paths, self.name)
+                return nifti.read_nifti(self.paths, self.name, trust=trust)
             case _:
-                return dicom.read_dicom(self.paths, self.name)
+                return dicom.read_dicom(self.paths, self.name, trust=trust)
 
 
 def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:
@@ -112,13 +113,13 @@ def _cases_of(path: Path) -> list[Case]:
     if any(dicom.is_dicom(child) for child in path.rglob("*")):
         return [Case(folder_name(path), "dicom", {"flair": path})]
     found = sorted({child.suffix or child.name for child in path.iterdir()})
-    if any(nifti.is_nifti(child) for child in path.iterdir()):
+    if any(is_nifti(child) for child in path.iterdir()):
         raise DataError(f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz.")
     raise DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected TIF slices, or DICOM.")
 
 
 def _file_case(path: Path) -> Case:
-    if nifti.is_nifti(path):
+    if is_nifti(path):
         return Case(nifti.stem(path), "nifti", {"flair": path})
     if path.suffix.lower() in tif.SUFFIXES:
         return Case(path.stem, "tif", {"flair": path})

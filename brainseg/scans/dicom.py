@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import numpy as np
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
-from brainseg.scans.nifti import NiftiOrigin, from_nibabel, on_grid, to_stored
+from brainseg.scans.affine import check_affine
+from brainseg.scans.dicom_checks import Series, check_inflated, check_series, check_together, white_is_low
+from brainseg.scans.geometry import check_field
+from brainseg.scans.nifti import NiftiOrigin, axial_size, from_nibabel, on_grid, to_stored
+from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import Scan, check_values
-
-Series = list[Any]  # of pydicom.Dataset
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,38 @@ def is_dicom(path: Path) -> bool:
     return path.is_file() and marked(path)
 
 
-def read_dicom(folders: Mapping[str, Path], name: str | None = None) -> Scan:
+def read_dicom(folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given or recognised, into an axial stack.
 
     Args:
         folders: `flair` and any of `pre`, `post`. `flair` alone may hold several series, also in folders of its own:
             they are told apart by their descriptions and contrast agent.
         name: of the case; that of the folder if None.
+        trust: take doubts for warnings.
 
     Raises:
         DataError: no DICOM, series that cannot be told apart, slices missing or of several orientations, or values
             that are no picture.
+        NotTrusted: no MR, several patients or studies, or sizes of no head.
     """
+    said: list[str] = []
+    with overheard(said, str(folders["flair"])):
+        scan = _read(folders, name, trust)
+    return replace(scan, warnings=(*scan.warnings, *said))
+
+
+def _read(folders: Mapping[str, Path], name: str | None, trust: bool) -> Scan:
+    warnings: list[str] = []
     if len(folders) == 1:
         found = tell_apart(folders["flair"], read_series(folders["flair"]))
     else:
         found = {key: _only(folder, read_series(folder)) for key, folder in folders.items()}
     where = {key: folders.get(key, folders["flair"]) for key in found}
-    volumes = {key: _volume(where[key], datasets) for key, datasets in found.items()}
+    check_together(found, folders["flair"], trust, warnings)
+    volumes = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
     flair = volumes["flair"]
     shape = flair.shape
-    sequences, warnings = {}, []
+    sequences = {}
     for key, image in volumes.items():
         values = np.asarray(image.dataobj)
         check_values(values, f"the {key} series in {where[key]}")
@@ -81,7 +94,10 @@ def read_series(folder: Path) -> list[Series]:
     series: dict[str, Series] = defaultdict(list)
     for path in sorted(path for path in folder.rglob("*") if is_dicom(path)):
         try:
+            check_inflated(path, pydicom.filereader.read_file_meta_info(path))
             dataset = pydicom.dcmread(path)
+        except (DataError, PermissionError, MemoryError):
+            raise
         except Exception as error:  # pydicom raises many kinds on damaged files
             raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
         kind = dataset.file_meta.get("MediaStorageSOPClassUID")
@@ -140,66 +156,33 @@ def _only(folder: Path, series: list[Series]) -> Series:
     return series[0]
 
 
-def _volume(folder: Path, datasets: Series) -> nib.Nifti1Image:
-    """Sort the slices by position and stack them, with rescaling."""
+def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> nib.Nifti1Image:
+    """Sort the slices by position and stack them, with rescaling, bright as the file means it."""
     import highdicom
 
-    _check_slices(folder, datasets)
+    check_series(folder, datasets, trust, warnings)
+    how: Any = {"dtype": np.float32, "apply_presentation_lut": False}
     try:
         if len(datasets) == 1 and "NumberOfFrames" in datasets[0]:
-            volume = highdicom.image.Image.from_dataset(datasets[0]).get_volume(dtype=np.float32)
+            image = highdicom.image.Image.from_dataset(datasets[0]).get_volume(**how).to_nibabel()
         elif len(datasets) == 1:
-            return _single(datasets[0])
+            image = _single(datasets[0])
         else:
-            volume = highdicom.get_volume_from_series(datasets, dtype=np.float32, rtol=0.05)
-    except (ValueError, RuntimeError, AttributeError, KeyError, NotImplementedError) as error:
+            image = highdicom.get_volume_from_series(datasets, rtol=0.05, **how).to_nibabel()
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom and highdicom raise many kinds on headers that lie
         raise DataError(
             f"the slices in {folder} do not make a volume ({' '.join(str(error).split())[:200]}); expected one series "
             "of parallel slices of one size, evenly spaced."
         ) from None
-    return volume.to_nibabel()
-
-
-def _check_slices(folder: Path, datasets: Series) -> None:
-    """Name what highdicom would only refuse: colours, sizes, orientations, doubled positions, gaps."""
-    if "NumberOfFrames" in datasets[0]:
-        return
-    for keyword, what in (("ImageOrientationPatient", "orientations"), ("Rows", "heights"), ("Columns", "widths")):
-        values = {_rounded(dataset.get(keyword)) for dataset in datasets}
-        if None in values:
-            raise DataError(f"a slice in {folder} has no {keyword}; expected an axial, coronal or sagittal MR series.")
-        if len(values) > 1:
-            raise DataError(
-                f"the series in {folder} has slices of {len(values)} {what} (a localiser, or two series in one); "
-                "expected one; keep the slices of one acquisition."
-            )
-    if datasets[0].get("SamplesPerPixel", 1) != 1:
-        raise DataError(f"the series in {folder} is a colour picture (a screenshot?), expected grey values.")
-    directions = np.array(datasets[0].ImageOrientationPatient, float).reshape(2, 3)
-    places = sorted(float(np.cross(*directions) @ np.array(d.ImagePositionPatient, float)) for d in datasets)
-    steps = np.diff(places)
-    if len(steps) and steps.min() < 1e-3:
-        raise DataError(
-            f"the series in {folder} has two slices at {places[int(steps.argmin())]:.1f} mm; "
-            "expected each position once; keep one acquisition or echo."
-        )
-    usual = float(np.median(steps)) if len(steps) else 1.0
-    if len(steps) and steps.max() > 1.5 * usual:
-        at = int(steps.argmax())
-        missing = round(steps[at] / usual) - 1
-        raise DataError(
-            f"the series in {folder} lacks {missing} slice{'s' if missing > 1 else ''} between {places[at]:.1f} and "
-            f"{places[at + 1]:.1f} mm (its slices are {usual:.1f} mm apart); export it whole."
-        )
-
-
-def _rounded(value: Any) -> Any:
-    if value is None or value == "":
-        return None
-    try:
-        return tuple(round(float(item), 3) for item in value)
-    except TypeError:
-        return value
+    check_affine(image, f"the series in {folder}")
+    check_field(*axial_size(image), f"the series in {folder}", trust, warnings)
+    if not white_is_low(datasets[0]):
+        return image
+    warnings.append(f"the series in {folder} stores white as its lowest value (MONOCHROME1): inverted")
+    values = np.asarray(image.dataobj)
+    return nib.Nifti1Image(values.max() + values.min() - values, image.affine)
 
 
 def _single(dataset: Any) -> nib.Nifti1Image:
@@ -229,7 +212,8 @@ def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, versi
         DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
     """
     try:
-        seg = _seg(mask, origin, algorithm, version)
+        with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
+            seg = _seg(mask, origin, algorithm, version)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataError(
             f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."

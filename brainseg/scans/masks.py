@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.scans.nifti import axial, is_nifti, load
+from brainseg.scans.affine import size_doubts
+from brainseg.scans.nifti import axial
+from brainseg.scans.nifti_file import is_nifti, load
 from brainseg.scans.scan import Image, Spacing, by
 from brainseg.scans.tif import numbered_slices, tif_files
 
@@ -36,7 +40,7 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
         return _read_folder(path), None
     if not is_nifti(path):
         raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
-    image, values = load(path)
+    image, values = load(path, [], _one_size(path))
     if set(values.shape[3:]) == {1}:  # further axes of one entry are none
         values = values.reshape(values.shape[:3])
     if values.ndim != 3:
@@ -44,6 +48,16 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
     _check(values, path)
     stack, spacing = axial(values, image)
     return np.ascontiguousarray(stack) != 0, spacing
+
+
+def _one_size(path: Path) -> Callable[[nib.Nifti1Image], None]:
+    """A shape without its size is none; which way the head lies does not matter to it."""
+
+    def check(image: nib.Nifti1Image) -> None:
+        for sentence in size_doubts(image, str(path)):
+            raise DataError(f"{sentence}; repair its header.")
+
+    return check
 
 
 def _read_folder(folder: Path) -> Bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,16 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel import orientations
-from nibabel.filebasedimages import ImageFileError
 from nibabel.processing import resample_from_to
-from nibabel.spatialimages import HeaderDataError
 
 from brainseg.data.slices import Bool
-from brainseg.errors import DataError
+from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
+from brainseg.scans.affine import affine_mm, direction_doubts, size_doubts
+from brainseg.scans.geometry import check_field
+from brainseg.scans.nifti_file import RGB, SUFFIXES, load
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, by, check_values, fill_sequences, missing_warning
 
-SUFFIXES = (".nii.gz", ".nii")
 # Columns run to the patient's left, rows to posterior, slices to superior: what the networks were trained on.
 _AXIAL = orientations.axcodes2ornt(("L", "P", "S"))
 
@@ -42,25 +41,22 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def is_nifti(path: Path) -> bool:
-    """Whether the name says NIfTI."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
+def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given, into an axial stack.
 
     Args:
         paths: `flair` and any of `pre`, `post`. `flair` alone may be one file of three volumes or of RGB voxels,
             in the order pre-contrast, FLAIR, post-contrast. What has another grid than FLAIR is resampled to it.
         name: of the case; that of the FLAIR's file if None.
+        trust: take doubts for warnings.
 
     Raises:
         DataError: unreadable, truncated, not three axes, NaN, constant, a mask, or no usable geometry.
+        NotTrusted: the header says no way or two ways how the head lies, two voxel sizes, or sizes of no head.
     """
-    loaded = {key: load(path) for key, path in paths.items()}
+    warnings: list[str] = []
+    loaded = {key: load(path, warnings, _checked(path, trust, warnings)) for key, path in paths.items()}
     flair, values = loaded["flair"]
-    warnings = []
     if len(loaded) == 1:
         sequences = _split(paths["flair"], values)
     else:
@@ -73,11 +69,21 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None) -> Scan:
             warnings.append(f"{where} has another grid than FLAIR and was resampled to it")
             check_values(moved, f"{where}, resampled to the grid of FLAIR,")
             sequences[key] = moved
-    if not (int(flair.header.get("qform_code", 1)) or int(flair.header.get("sform_code", 1))):
-        warnings.append("the file does not say which way the head lies (qform and sform code 0): taken as stored")
     return from_nibabel(
         name or stem(paths["flair"]), sequences, flair, tuple(paths.values()), warnings, NiftiOrigin(flair)
     )
+
+
+def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nifti1Image], None]:
+    """Look at the geometry before the voxels are read."""
+
+    def check(image: nib.Nifti1Image) -> None:
+        where = str(path)
+        for sentence in (*direction_doubts(image, where), *size_doubts(image, where)):
+            doubt(sentence, trust, warnings)
+        check_field(*axial_size(image), where, trust, warnings)
+
+    return check
 
 
 def from_nibabel(
@@ -113,12 +119,20 @@ def from_nibabel(
 
 def axial(values: Image, image: nib.Nifti1Image) -> tuple[Image, Spacing]:
     """Turn [x, y, z] as stored into an axial stack [n, height, width], and its spacing in mm."""
-    to_axial = orientations.ornt_transform(orientations.io_orientation(image.affine), _AXIAL)
-    sizes = nib.affines.voxel_sizes(image.affine)
+    return orientations.apply_orientation(values, _to_axial(image)).T, axial_size(image)[1]
+
+
+def axial_size(image: nib.Nifti1Image) -> tuple[tuple[int, ...], Spacing]:
+    """Slices, rows and columns of a file's axial stack, and millimetres between them."""
     order = np.empty(3, int)
-    order[to_axial[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
-    columns, rows, slices = sizes[order]
-    return orientations.apply_orientation(values, to_axial).T, (float(slices), float(rows), float(columns))
+    order[_to_axial(image)[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
+    sizes = nib.affines.voxel_sizes(affine_mm(image))[order[::-1]]
+    shape = (*image.shape, 1, 1)[:3]
+    return tuple(int(shape[axis]) for axis in order[::-1]), (float(sizes[0]), float(sizes[1]), float(sizes[2]))
+
+
+def _to_axial(image: nib.Nifti1Image) -> Image:
+    return orientations.ornt_transform(orientations.io_orientation(image.affine), _AXIAL)
 
 
 def to_stored(values: Image, flair: nib.Nifti1Image) -> Image:
@@ -162,40 +176,15 @@ def read_nifti_mask(path: Path, flair: nib.Nifti1Image) -> Bool:
     Raises:
         DataError: missing, damaged, or not on FLAIR's grid.
     """
-    image, values = load(path)
-    if values.shape != flair.shape[:3] or not np.allclose(image.affine, flair.affine, atol=1e-3):
+    image, values = load(path, [])
+    if values.shape != flair.shape[:3] or not np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
         raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
     return values > 0
 
 
-def load(path: Path) -> tuple[nib.Nifti1Image, Image]:
-    """The image for its geometry, and its values as scaled by the header.
-
-    Raises:
-        DataError: missing, of another kind, damaged, or with an affine that cannot be inverted.
-    """
-    if not path.is_file():
-        raise DataError(f"{path} does not exist, expected a NIfTI file (.nii or .nii.gz).")
-    if not is_nifti(path):
-        raise DataError(f"{path} does not end in .nii or .nii.gz; name a NIfTI file, or convert it, e.g. by dcm2niix.")
-    try:
-        image: Any = nib.load(path)
-        values = np.asanyarray(image.dataobj)
-    except PermissionError:
-        raise
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be read as NIfTI ({' '.join(str(error).split())[:150]}); it is damaged, copy it again."
-        ) from None
-    affine = image.affine
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise DataError(f"the affine of {path} cannot be inverted; repair its header, then try again.")
-    return image, values.astype(np.float32) if values.dtype == np.float64 else values
-
-
 def _split(path: Path, values: Image) -> dict[str, Image]:
     """One file's sequences: FLAIR alone, or three as RGB voxels or along the last axis."""
-    if values.dtype.names == ("R", "G", "B"):
+    if values.dtype.names == RGB:
         return {key: values[name] for key, name in zip(SEQUENCES, "RGB", strict=True)}
     squeezed: Image = values.reshape(values.shape[:3] + tuple(size for size in values.shape[3:] if size > 1))
     if squeezed.ndim == 4 and squeezed.shape[3] == 3:
@@ -217,7 +206,7 @@ def _one_volume(path: Path, values: Image) -> Image:
 
 def on_grid(values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...]) -> Image | None:
     """Another sequence on FLAIR's grid, linearly; None if it is there already."""
-    if values.shape == shape and np.allclose(image.affine, flair.affine, atol=1e-3):
+    if values.shape == shape and np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
         return None
-    moving = nib.Nifti1Image(values.astype(np.float32), image.affine)
-    return np.asarray(resample_from_to(moving, (shape, flair.affine), order=1).dataobj)
+    moving = nib.Nifti1Image(values.astype(np.float32), affine_mm(image))
+    return np.asarray(resample_from_to(moving, (shape, affine_mm(flair)), order=1).dataobj)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from brainseg.data.raw import MASK_SUFFIX, read_tif
+from brainseg.data.raw import MASK_SUFFIX, decode_tif, read_tif
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
+from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
+from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import SEQUENCES, Image, Scan, by, check_values, fill_sequences, missing_warning
 
 SUFFIXES = {".tif", ".tiff"}
@@ -148,7 +150,13 @@ def _missing(numbers: Iterable[int]) -> Iterator[int]:
 
 def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
     """[n, height, width] or [n, height, width, 3], and warnings."""
-    planes = [read_tif(path) for path in paths]
+    warnings: list[str] = []
+    with overheard(warnings, str(folder)):
+        decoded = [decode_tif(path) for path in paths]
+    planes = [plane for plane, _ in decoded]
+    if inverted := sum(was for _, was in decoded):
+        warnings.append(f"{inverted} of {len(paths)} slices store white as their lowest value: inverted")
+    check_size((len(planes), *planes[0].shape[:2]), f"the stack in {folder}")
     shapes = Counter(plane.shape for plane in planes)
     usual = shapes.most_common(1)[0][0]
     for path, plane in zip(paths, planes, strict=True):
@@ -160,7 +168,6 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
             f"the slices of {folder} are {by(usual)}, expected [height, width] of FLAIR or [height, width, 3] of "
             "pre-contrast, FLAIR and post-contrast; save one page a file."
         )
-    warnings = []
     stack = np.stack(planes)
     if stack.dtype.kind not in "uif":
         raise DataError(f"the slices of {folder} hold {stack.dtype}, expected 8-bit or 16-bit numbers; save them anew.")

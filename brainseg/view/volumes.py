@@ -86,7 +86,7 @@ def _scan(result: Result) -> Scan:
                 f"{result.path} is of the scan {path}, which does not exist{hint}; put it back, or run brainseg "
                 "predict again."
             )
-    scan = result.case.read()
+    scan = result.case.read(trust=True)  # predict had its doubts, or none
     if scan.images.shape[:3] != result.report.shape:
         raise DataError(
             f"the scan {result.report.input['flair']} is {by(scan.images.shape[:3])}, {result.path} of one that was "

@@ -15,7 +15,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageS
 from brainseg.errors import DataError
 from brainseg.scans.dicom import read_dicom, write_seg
 
-STACK = np.random.default_rng(2).integers(0, 900, (5, 6, 7)).astype(np.uint16)
+STACK = np.random.default_rng(2).integers(0, 900, (10, 60, 70)).astype(np.uint16)
 STUDY, FRAME = generate_uid(), generate_uid()
 AXIAL = (1, 0, 0, 0, 1, 0)
 

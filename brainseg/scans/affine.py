@@ -1,0 +1,89 @@
+"""What a NIfTI header says of voxel sizes and of the way the head lies, where it says it twice or in other units."""
+
+from __future__ import annotations
+
+import math
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from brainseg.errors import DataError
+
+Affine = npt.NDArray[np.float64]
+_UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # metre, mm, micron; none is taken for mm, as everybody does
+_UNIT_BITS = 7  # of xyzt_units; the others are of time
+SAME_SIZE = 0.01
+"""Sizes that differ by less are one size, rounded."""
+SAME_DIRECTION_DEGREES = 30.0
+"""Registration turns the sform by some degrees; more is another way to lie, or another plane."""
+
+
+def unit_mm(image: nib.Nifti1Image) -> float:
+    """Millimetres in the header's unit of length.
+
+    Raises:
+        DataError: a code that the standard does not have.
+    """
+    code = int(image.header["xyzt_units"]) & _UNIT_BITS
+    if code not in _UNIT_MM:
+        raise DataError(
+            f"the header's unit of length is {code}, expected 1 (metre), 2 (millimetre) or 3 (micron); repair it."
+        )
+    return _UNIT_MM[code]
+
+
+def affine_mm(image: nib.Nifti1Image) -> Affine:
+    """From voxels to millimetres, whatever the header's unit is."""
+    unit = unit_mm(image)
+    return np.asarray(image.affine, float) if unit == 1 else np.diag([unit, unit, unit, 1.0]) @ image.affine
+
+
+def check_affine(image: nib.Nifti1Image, where: str) -> None:
+    """Refuse an affine that has no way back.
+
+    Raises:
+        DataError: numbers missing, or axes that lie in one plane.
+    """
+    affine = np.asarray(image.affine, float)
+    sizes = nib.affines.voxel_sizes(affine)
+    # the volume of a voxel whose axes have length 1: no matter of units
+    if not np.isfinite(affine).all() or not sizes.all() or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-3:
+        raise DataError(f"the affine of {where} cannot be inverted; repair its header, then try again.")
+
+
+def direction_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
+    """Sentences where the header does not say which way the head lies, or says two ways."""
+    sform, qform = _forms(image)
+    if sform is None and qform is None:
+        return [f"{where} does not say which way the head lies (qform and sform code 0), expected one of them"]
+    if sform is None or qform is None:
+        return []
+    turned = [_unit(form) for form in (sform, qform)]
+    cosines = (turned[0] * turned[1]).sum(0)
+    if cosines.min() >= math.cos(math.radians(SAME_DIRECTION_DEGREES)):
+        return []
+    ways = ["".join(nib.aff2axcodes(form)) for form in (sform, qform)]
+    degrees = math.degrees(math.acos(float(np.clip(cosines.min(), -1, 1))))
+    return [
+        f"{where} says two ways how the head lies: sform {ways[0]}, qform {ways[1]}, {degrees:.0f} degrees apart; "
+        "expected one"
+    ]
+
+
+def size_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
+    """Sentences where the header says two sizes of a voxel."""
+    sform, _ = _forms(image)
+    pixdim = np.abs(np.asarray(image.header["pixdim"][1:4], float))  # these are the qform's sizes
+    if sform is None or np.allclose(nib.affines.voxel_sizes(sform), pixdim, rtol=SAME_SIZE, atol=0):
+        return []
+    sizes = [" x ".join(f"{size:.3g}" for size in found) for found in (nib.affines.voxel_sizes(sform), pixdim)]
+    return [f"{where} says two sizes of a voxel: sform {sizes[0]}, pixdim {sizes[1]}; expected one"]
+
+
+def _forms(image: nib.Nifti1Image) -> tuple[Affine | None, Affine | None]:
+    return image.header.get_sform(coded=True)[0], image.header.get_qform(coded=True)[0]
+
+
+def _unit(affine: Affine) -> Affine:
+    return np.asarray(affine[:3, :3] / nib.affines.voxel_sizes(affine))
