@@ -27,6 +27,7 @@ def volume_probability(
     """
     box = box_of(slice_set, params)
     out = np.empty(slice_set.masks.shape, np.float32)
+    height, width = slice_set.masks.shape[1:]
     blank: dict[int, Float] = {}  # by slices in the batch: what the network says of nothing but black
     start = 0
     for inputs in network_batches(slice_set, params, batch_size):
@@ -35,7 +36,7 @@ def volume_probability(
             grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
             if not inputs.any():
                 blank[len(inputs)] = grid
-        out[start : start + len(inputs)] = to_slice_grid(grid, box, *out.shape[1:])
+        out[start : start + len(inputs)] = to_slice_grid(grid, box, height, width)
         start += len(inputs)
     return out
 
