@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainseg import __version__
-from brainseg.terminal import MISTAKE, mistakes_in_one_sentence
+from brainseg.terminal import INTERRUPTED, MISTAKE, mistakes_in_one_sentence
 
 if TYPE_CHECKING:
     from brainseg.inference.cohort import Outcome, Settings
@@ -247,10 +247,15 @@ def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, wor
     outcomes: list[Outcome] = []
     with bar:
         task = bar.add_task("segmenting", total=len(cases))
-        for outcome in predict_cases(cases, settings, workers):
-            outcomes.append(outcome)
-            bar.advance(task)
-            typer.echo(line(outcome), err=outcome.status == "failed")
+        try:
+            for outcome in predict_cases(cases, settings, workers):
+                outcomes.append(outcome)
+                bar.advance(task)
+                typer.echo(line(outcome), err=outcome.status == "failed")
+        except KeyboardInterrupt:
+            ended = sum(outcome.status != "failed" for outcome in outcomes)
+            typer.echo(f"stopped: {ended} of {len(cases)} cases are done; the same command does the others.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
     if len(cases) > 1:
         typer.echo(write_summary(outcomes, settings.out))
     return any(outcome.status == "failed" for outcome in outcomes)

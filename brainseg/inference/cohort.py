@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime, load_models
 from brainseg.inference.outputs import log_name, prepare, record_name, staging, write_log
+from brainseg.inference.pool import Died, share_out
 from brainseg.inference.records import publish
 from brainseg.inference.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
 from brainseg.inference.segmentation import Segmenter
 from brainseg.scans.cases import Case
-from brainseg.terminal import sentence
+from brainseg.terminal import ran_out_of_memory, sentence
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,21 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one case ended: `done`, `skipped` (done before) or `failed`; its JSON, or one sentence."""
+    """How one case ended.
+
+    Attributes:
+        case: its name.
+        status: `done`, `skipped` (done before) or `failed`.
+        report: the JSON of what is done.
+        error: one sentence of what failed.
+        out_of_memory: it failed for that.
+    """
 
     case: str
     status: str
     report: dict[str, Any] | None = None
     error: str | None = None
+    out_of_memory: bool = False
 
 
 class Worker:
@@ -81,7 +89,7 @@ class Worker:
             raise
         except Exception as error:
             if (said := sentence(error)) is not None:
-                return Outcome(case.name, "failed", error=said)
+                return Outcome(case.name, "failed", error=said, out_of_memory=ran_out_of_memory(error))
             log = self.settings.out / log_name(case.name)
             what = log if write_log(log) else "it"
             kind = type(error).__name__
@@ -110,49 +118,51 @@ class Worker:
 def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -> Iterator[Outcome]:
     """Segment all cases, yielding each outcome as it comes.
 
+    Several cases run in processes of their own, with one worker, too: one that the system ends costs only its own
+    case. What memory was short for beside others runs once more alone.
+
     Args:
         cases: with names of their own.
         settings: of all of them.
-        workers: processes; each loads the models and takes its share of the cores.
+        workers: cases at a time; each process loads the models and takes its share of the cores.
 
     Raises:
         DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`).
     """
     _require_elsewhere(cases, settings.out)
     prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability)
-    workers = min(workers, len(cases))
-    if workers <= 1:
+    if len(cases) <= 1:
         worker = Worker(settings)
         for case in cases:
             yield worker.run(case)
         return
-    settings.load()  # fail here, once
-    share = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (settings, share))
-    with pool:
-        running = {pool.submit(_work, case): case for case in cases}
-        for future in as_completed(running):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                killed = "its worker process was killed, probably for memory; use fewer --workers."
-                yield Outcome(running[future].name, "failed", error=killed)
+    workers = min(workers, len(cases))
+    start = partial(_start, settings, (os.cpu_count() or 1) // workers if workers > 1 else None)
+    alone = []
+    for case, result in share_out(cases, start, workers):
+        if workers > 1 and (isinstance(result, Died) or result.out_of_memory):
+            alone.append(case)  # the others beside it may be to blame
+        else:
+            yield _outcome(case, result)
+    for case in alone:
+        for _, result in share_out([case], start, 1):
+            yield _outcome(case, result)
 
 
-_worker: list[Worker] = []
+def _outcome(case: Case, result: Outcome | Died) -> Outcome:
+    if isinstance(result, Outcome):
+        return result
+    return Outcome(case.name, "failed", error=f"{result}; run it by itself, or on a machine with more memory.")
 
 
-def _start(settings: Settings, threads: int) -> None:
-    """First thing in a worker process."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    import torch
+def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]:
+    """First thing in a process; `threads` is its share of the cores, None for all."""
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(max(1, threads))
+        import torch
 
-    torch.set_num_threads(threads)
-    _worker.append(Worker(settings))
-
-
-def _work(case: Case) -> Outcome:
-    return _worker[0].run(case)
+        torch.set_num_threads(max(1, threads))
+    return Worker(settings).run
 
 
 def _require_elsewhere(cases: Sequence[Case], out: Path) -> None:

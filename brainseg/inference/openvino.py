@@ -30,9 +30,13 @@ class OpenVinoNetwork(nn.Module):
         self.place = nn.Parameter(torch.empty(0), requires_grad=False)  # callers ask parameters for the device
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits [b, 1, s, s] of float32 [b, channels, s, s]."""
-        result = self._compiled(np.ascontiguousarray(x.numpy()))
+        """Logits [b, 1, s, s] of float32 [b, channels, s, s]; they hold until the next call, or `release`."""
+        result = self._compiled(np.ascontiguousarray(x.numpy()), share_inputs=True, share_outputs=True)
         return torch.from_numpy(result[0])
+
+    def release(self) -> None:
+        """Give back the memory between layers; the next call takes it again."""
+        self._compiled.release_memory()
 
 
 def compile_network(weights: Path, digest: str) -> nn.Module:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from brainseg.data.slices import U8, Bool, Int, SliceSet
@@ -52,7 +51,11 @@ def probabilities(
     by_model = {
         name: volume_probability(network, slice_set, info.inputs, tta=tta) for name, (network, info) in models.items()
     }
-    mean: npt.NDArray[np.float32] = np.mean(list(by_model.values()), axis=0, dtype=np.float32)
+    first, *others = by_model.values()
+    mean = first.copy()
+    for other in others:
+        mean += other
+    mean /= len(by_model)
     return by_model | {ENSEMBLE: mean}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from itertools import repeat
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from brainseg.inference.predictor import probabilities
 from brainseg.preprocess.agreement import Stripper
 from brainseg.preprocess.clahe import apply_clahe
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
-from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, to_canvas
+from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 
 Float = npt.NDArray[np.float32]
@@ -32,19 +34,26 @@ class Segmentation:
 
     Attributes:
         mask: bool [n, height, width], True where tumour.
-        probability: float32 [n, height, width] in 0..1, before post-processing.
         brain: bool [n, height, width], where the networks looked.
         stripped: the scan's brain had been extracted before.
         spacing: millimetres between slices, rows and columns; None where unknown.
         warnings: one sentence each.
+        on_canvas: float32 [n, side, side] in 0..1, the probability on the networks' canvas.
+        canvas: where the scan's slices lie on it.
     """
 
     mask: Bool
-    probability: Float
     brain: Bool
     stripped: bool
     spacing: Spacing | None
     warnings: tuple[str, ...]
+    on_canvas: Float
+    canvas: Canvas
+
+    @functools.cached_property
+    def probability(self) -> Float:
+        """float32 [n, height, width] in 0..1, before post-processing; made when first asked for."""
+        return from_canvas(self.on_canvas, self.canvas)
 
     @property
     def volume_ml(self) -> float | None:
@@ -93,7 +102,8 @@ class Segmenter:
         images = to_canvas(scan.images, canvas)
         found = self.find_brain(images, canvas, scan.spacing, stripped=stripped, trust=trust)
         brain = found.brain.mask
-        whole = SliceSet(images * brain[..., None], np.zeros_like(brain), brain, scan.slices)
+        images *= brain[..., None]
+        whole = SliceSet(images, np.zeros_like(brain), brain, scan.slices)
         whole = apply_clahe(whole, self._info.clahe)
         volume = probabilities(self.models.networks, whole, tta=self.tta)[self.models.name]
         mask, threshold = apply(volume, self.models.choice), threshold_for(volume, self.models.choice)
@@ -105,12 +115,13 @@ class Segmenter:
         if not mask.any():
             warnings.append("no tumour was found")
         return Segmentation(
-            mask=from_canvas(_agreeing(volume, mask, threshold), canvas) >= threshold,
-            probability=from_canvas(volume, canvas),
-            brain=from_canvas(brain.astype(np.float32), canvas) >= 0.5,
+            mask=mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold),
+            brain=mask_from_canvas((plane.astype(np.float32) for plane in brain), canvas, 0.5),
             stripped=found.stripped,
             spacing=scan.spacing,
             warnings=tuple(warnings),
+            on_canvas=volume,
+            canvas=canvas,
         )
 
     def find_brain(
@@ -134,9 +145,9 @@ def _stripper(runtime: str, params: SkullStripParams) -> Stripper | None:
     return make_stripper(params)
 
 
-def _agreeing(volume: Float, mask: Bool, threshold: np.float32) -> Float:
+def _agreeing(plane: Float, mask: Bool, threshold: np.float32) -> Float:
     """Probabilities whose threshold gives `mask`: resampled, they give smooth edges where a mask would give steps."""
-    return np.where(mask, np.maximum(volume, threshold), np.where(volume < threshold, volume, 0))
+    return np.where(mask, np.maximum(plane, threshold), np.where(plane < threshold, plane, 0))
 
 
 def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:

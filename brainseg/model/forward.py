@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from brainseg.data.slices import SliceSet
-from brainseg.preprocess.inputs import Float, InputParams, box_of, network_input, to_slice_grid
+from brainseg.preprocess.inputs import Float, InputParams, box_of, network_batches, to_slice_grid
 
 
 def volume_probability(
@@ -25,9 +25,20 @@ def volume_probability(
     Returns:
         float32 [n, height, width] in 0..1, 0 outside the network's window.
     """
-    inputs = network_input(slice_set, params)
-    grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
-    return to_slice_grid(grid, box_of(slice_set, params), *slice_set.masks.shape[1:])
+    box = box_of(slice_set, params)
+    out = np.empty(slice_set.masks.shape, np.float32)
+    height, width = slice_set.masks.shape[1:]
+    blank: dict[int, Float] = {}  # by slices in the batch: what the network says of nothing but black
+    start = 0
+    for inputs in network_batches(slice_set, params, batch_size):
+        grid = None if inputs.any() else blank.get(len(inputs))
+        if grid is None:
+            grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
+            if not inputs.any():
+                blank[len(inputs)] = grid
+        out[start : start + len(inputs)] = to_slice_grid(grid, box, height, width)
+        start += len(inputs)
+    return out
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from brainseg.data.slices import U8
+from brainseg.data.slices import U8, Bool
 from brainseg.scans.scan import Image, Spacing
 
 SIDE = 256
@@ -72,6 +73,9 @@ def to_canvas(images: Image, canvas: Canvas) -> U8:
     out = np.zeros((n, canvas.side, canvas.side, channels), np.uint8)
     window = out[canvas.window]
     for c in range(channels):
+        if c and images.strides[3] == 0:  # FLAIR stands for all sequences
+            window[..., c] = window[..., 0]
+            continue
         sequence = images[..., c]
         low, gain, background = (0.0, 1.0, None) if images.dtype == np.uint8 else _tones(sequence)
         for plane, target in zip(sequence, window[..., c], strict=True):
@@ -90,7 +94,25 @@ def from_canvas(volume: Float, canvas: Canvas) -> Float:
     inside = volume[canvas.window]
     if inside.shape[1:] == (canvas.height, canvas.width):
         return np.ascontiguousarray(inside)
-    return np.stack([_resample(plane, canvas.height, canvas.width) for plane in inside])
+    out = np.empty((len(inside), canvas.height, canvas.width), np.float32)
+    for plane, target in zip(inside, out, strict=True):
+        target[...] = _resample(plane, canvas.height, canvas.width)
+    return out
+
+
+def mask_from_canvas(planes: Iterable[Float], canvas: Canvas, threshold: float | np.float32) -> Bool:
+    """`from_canvas(volume, canvas) >= threshold`, slice by slice: a large scan has no room for its floats.
+
+    Args:
+        planes: n of float32 [side, side].
+        canvas: of the scan.
+        threshold: from which on a pixel is marked.
+
+    Returns:
+        bool [n, height, width].
+    """
+    window = canvas.window[1:]
+    return np.stack([_resample(plane[window], canvas.height, canvas.width) >= threshold for plane in planes])
 
 
 def _tones(sequence: Image) -> tuple[float, float, float | None]:
@@ -102,7 +124,7 @@ def _tones(sequence: Image) -> tuple[float, float, float | None]:
     corner = float(sequence[0, 0, 0])
     framed = corner > low and np.count_nonzero(sequence == corner) > BACKGROUND_SHARE * sequence.size
     tissue = sequence[(sequence != low) & (sequence != corner)] if framed else sequence[sequence != low]
-    high = float(np.percentile(tissue, WHITE_PERCENTILE))
+    high = float(np.percentile(tissue, WHITE_PERCENTILE, overwrite_input=True))  # a copy already
     return low, 255 / (high - low), corner if framed else None
 
 

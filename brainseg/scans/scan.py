@@ -60,7 +60,10 @@ class Scan:
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of the values: the same scan, wherever it lies."""
-        return hashlib.sha256(np.ascontiguousarray(self.images).data).hexdigest()
+        digest = hashlib.sha256()
+        for plane in self.images:  # slice by slice: a missing sequence is a view, which a copy would fill
+            digest.update(np.ascontiguousarray(plane).data)
+        return digest.hexdigest()
 
 
 def by(shape: tuple[int, ...]) -> str:
@@ -75,8 +78,12 @@ def fill_sequences(sequences: Mapping[str, Image]) -> Image:
         sequences: `flair` and any of `pre`, `post`, each [n, height, width].
 
     Returns:
-        [n, height, width, 3].
+        [n, height, width, 3] in the computer's byte order; of FLAIR alone a view, which is not to be written to.
     """
+    if sequences.keys() == {"flair"}:
+        flair = sequences["flair"]
+        flair = np.ascontiguousarray(flair, flair.dtype.newbyteorder("="))
+        return np.broadcast_to(flair[..., None], (*flair.shape, len(SEQUENCES)))
     return np.stack([sequences.get(name, sequences["flair"]) for name in SEQUENCES], axis=-1)
 
 

@@ -13,7 +13,8 @@ import tifffile
 
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.inference.cohort import Settings, predict_cases
+from brainseg.inference.cohort import Outcome, Settings, predict_cases
+from brainseg.inference.pool import Died
 from brainseg.scans.cases import find_cases
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
 from tests.scans.test_dicom import write_series
@@ -135,3 +136,37 @@ def test_two_workers_give_the_bytes_of_one(tmp_path, models):
     assert len(files) == 2 * (16 + 2)
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def given(monkeypatch, *rounds):
+    """Let the pool's rounds yield these results instead of running anything; returns what it was asked for."""
+    asked = []
+
+    def share_out(cases, start, workers):
+        asked.append(([case.name for case in cases], workers))
+        yield from zip(cases, rounds[len(asked) - 1], strict=True)
+
+    monkeypatch.setattr("brainseg.inference.cohort.share_out", share_out)
+    return asked
+
+
+def test_what_died_or_lacked_memory_beside_others_runs_once_more_alone(tmp_path, models, monkeypatch):
+    for name in ("a", "b", "c"):
+        write_tifs(tmp_path / "in" / name, RGB[:1])
+    done = {name: Outcome(name, "done") for name in "abc"}
+    short = Outcome("b", "failed", error="memory ran out", out_of_memory=True)
+    asked = given(monkeypatch, [Died(-9), short, done["c"]], [done["a"]], [Died(-9)])
+    found = run([tmp_path / "in"], tmp_path / "out", models, workers=2)
+    assert asked == [(["a", "b", "c"], 2), (["a"], 1), (["b"], 1)]
+    assert {name: outcome.status for name, outcome in found.items()} == {"c": "done", "a": "done", "b": "failed"}
+    assert found["b"].error.startswith("its process was ended by SIGKILL, probably for memory; ")
+
+
+def test_one_worker_has_no_second_try(tmp_path, models, monkeypatch):
+    for name in ("a", "b"):
+        write_tifs(tmp_path / "in" / name, RGB[:1])
+    asked = given(monkeypatch, [Died(-11), Outcome("b", "done")])
+    found = run([tmp_path / "in"], tmp_path / "out", models)
+    assert asked == [(["a", "b"], 1)]
+    assert [found[name].status for name in "ab"] == ["failed", "done"]
+    assert "SIGSEGV;" in found["a"].error

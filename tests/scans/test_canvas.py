@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainseg.scans.canvas import PIXEL_MM, Canvas, canvas_for, from_canvas, to_canvas
+from brainseg.scans.canvas import PIXEL_MM, Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
+from brainseg.scans.scan import fill_sequences
 
 
 def test_slices_like_the_training_data_stay_as_they_are():
@@ -71,3 +73,20 @@ def test_a_disk_comes_back_where_it_was(height, width, row_mm, column_mm):
     for axis_positions, mm in ((y, row_mm), (x, column_mm)):
         shift = (axis_positions * disk).sum() / weight[0] - (axis_positions * back).sum() / weight[1]
         assert abs(shift) * mm < 0.25 * max(PIXEL_MM, mm)
+
+
+@pytest.mark.parametrize("side", [256, 300])
+def test_flair_for_all_sequences_is_laid_out_as_three_copies_of_it_are(side):
+    flair = np.random.default_rng(0).normal(100, 30, (3, side, side)).astype(np.float32)
+    view, canvas = fill_sequences({"flair": flair}), canvas_for(side, side, None)
+    assert np.shares_memory(view, flair)
+    np.testing.assert_array_equal(to_canvas(view, canvas), to_canvas(view.copy(), canvas))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(20, 300), st.integers(20, 300), st.floats(0.1, 0.9))
+def test_a_mask_comes_back_as_its_floats_do(height, width, threshold):
+    canvas = canvas_for(height, width, None)
+    volume = np.random.default_rng(height).random((2, canvas.side, canvas.side), dtype=np.float32)
+    found = mask_from_canvas(volume, canvas, threshold)
+    np.testing.assert_array_equal(found, from_canvas(volume, canvas) >= threshold)
