@@ -273,5 +273,5 @@ def test_a_log_of_ours_is_replaced(tmp_path, monkeypatch):
             assert f"please report {out / 'f_error.txt'}" in predict([scan], out)["f"].error
     with (out / "f_error.txt").open("a") as handle:
         handle.write("note")
-    with pytest.raises(DataError, match="_error.txt is in the way"):
+    with pytest.raises(DataError, match=r"f_error\.txt is in the way"):
         prepare(find_cases([scan]), out)
