@@ -134,7 +134,7 @@ def attempt(world: dict[str, Any], **changes: Any) -> dict[str, str] | None:
     """The outcomes' statuses; None where the run was refused by one sentence."""
     out = world["root"] / world["out"] if world["out"] not in (".", "..") else Path(world["out"])
     try:
-        found = predict(typed(world), out, overlay=world["overlay"], **changes)
+        found = predict(world["inputs"], out, overlay=world["overlay"], **changes)
     except (UserError, OSError) as error:
         if sentence(error) is None:
             raise
@@ -214,6 +214,7 @@ def made(world: dict[str, Any]) -> Iterator[Path]:
         build(root, world)
         world["before"] = snapshot(root)
         os.chdir(root / world["cwd"])
+        world["inputs"] = typed(world)  # before results lie among them
         try:
             yield root
         finally:
