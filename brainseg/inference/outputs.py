@@ -70,7 +70,7 @@ def prepare(cases: Sequence[Case], out: Path, *, overlay: bool = True, probabili
     for name, files in wanted.items():
         require_ours(out, read_record(out / record_name(name), name).files, files)
         if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
-            raise DataError(f"{log} is in the way, and brainseg predict did not write it; {OTHERWISE}")
+            raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
     if len(cases) > 1:
         require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
     out.mkdir(parents=True, exist_ok=True)

@@ -112,14 +112,16 @@ def _require_folder(path: Path, ours: bool) -> None:
     if path.is_symlink() or not path.is_dir():
         raise DataError(f"{path} is in the way: a folder of that name is to be written; {OTHERWISE}")
     if not ours and any(path.iterdir()):
-        raise DataError(f"{path} is in the way: it holds files, and brainseg predict did not write it; {OTHERWISE}")
+        raise DataError(
+            f"{path} is in the way: it holds files, and nothing shows that brainseg predict wrote it; {OTHERWISE}"
+        )
 
 
 def _require_file(path: Path, digests: tuple[str, ...]) -> None:
     if not os.path.lexists(path):
         return
     if not digests or path.is_symlink() or not path.is_file():
-        raise DataError(f"{path} is in the way, and brainseg predict did not write it; {OTHERWISE}")
+        raise DataError(f"{path} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
     if not is_ours(path, digests):
         raise DataError(
             f"{path} was changed or damaged since brainseg predict wrote it; move it elsewhere to have it written "

@@ -134,7 +134,7 @@ def attempt(world: dict[str, Any], **changes: Any) -> dict[str, str] | None:
     """The outcomes' statuses; None where the run was refused by one sentence."""
     out = world["root"] / world["out"] if world["out"] not in (".", "..") else Path(world["out"])
     try:
-        found = predict(typed(world), out, overlay=world["overlay"], **changes)
+        found = predict(world["inputs"], out, overlay=world["overlay"], **changes)
     except (UserError, OSError) as error:
         if sentence(error) is None:
             raise
@@ -172,6 +172,8 @@ def interfere(world: dict[str, Any], before: dict[str, Any]) -> None:
     """The user does something to a file that `predict` wrote, or puts notes beside it."""
     root = world["root"]
     written = sorted(name for name, kept in snapshot(root).items() if name not in before and isinstance(kept, bytes))
+    if world["after"] == "delete":  # without its record a result is nobody's, and in the way
+        written = [name for name in written if not name.endswith(".json")]
     if not written:
         return
     path = root / written[len(written) // 2]
@@ -212,6 +214,7 @@ def made(world: dict[str, Any]) -> Iterator[Path]:
         build(root, world)
         world["before"] = snapshot(root)
         os.chdir(root / world["cwd"])
+        world["inputs"] = typed(world)  # before results lie among them
         try:
             yield root
         finally:
