@@ -20,7 +20,7 @@ SHOWN = 120
 
 _NUMBER_IN_TEXT = re.compile(r"\(os error (\d+)\)")  # how libraries written in Rust say what the system said
 
-_NUMBERS = {PermissionError: errno.EACCES}
+_NUMBERS: dict[type[OSError], int] = {PermissionError: errno.EACCES}
 """Of errors that a library raised by themselves, without the system's number."""
 
 

@@ -125,7 +125,7 @@ def _opened(archive: Path) -> Iterator[Iterator[Member]]:
     with archive.open("rb") as handle:
         head = handle.read(512)
     if head.startswith(b"PK"):
-        with archive.open("rb") as plain, zipfile.ZipFile(_Bounded(plain, MAX_DIRECTORY_BYTES)) as packed:  # type: ignore[call-overload]
+        with archive.open("rb") as plain, zipfile.ZipFile(_Bounded(plain, MAX_DIRECTORY_BYTES)) as packed:
             yield _zip_members(packed)
         return
     unpack: Any = open
@@ -190,7 +190,7 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
 
 def _tar_members(tar: tarfile.TarFile, stream: IO[bytes]) -> Iterator[Member]:
     while (info := tar.next()) is not None:
-        tar.members = []  # which tarfile would fill without end, and which nobody looks at
+        tar.members = []  # type: ignore[attr-defined]  # which tarfile would fill without end, and which nobody looks at
         plain = info.isdir() or (info.isreg() and not info.issparse())
         fault = None if plain else "is a link, a device or a sparse file (pack with --hard-dereference)"
         yield Member(info.name, 0 if info.isdir() else info.size, info.isdir(), fault, partial(tar.extractfile, info))
@@ -198,7 +198,7 @@ def _tar_members(tar: tarfile.TarFile, stream: IO[bytes]) -> Iterator[Member]:
     stream.seek(tar.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it ends too early or a header is damaged")
-    tar.fileobj.unbound()  # type: ignore[union-attr]
+    tar.fileobj.unbound()  # type: ignore[attr-defined]
     while stream.read(1 << 20):  # to the last byte, where gzip and xz keep their checksum
         if stream.tell() > tar.offset + MAX_MEMBER_BYTES:
             raise tarfile.ReadError("data after its end")
