@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from brainseg import __version__
-from brainseg.terminal import INTERRUPTED, MISTAKE, mistakes_in_one_sentence
+from brainseg.terminal import INTERRUPTED, MISTAKE, mistakes_in_one_sentence, say
 
 if TYPE_CHECKING:
     from brainseg.inference.cohort import Outcome, Settings
@@ -59,7 +59,7 @@ class PrecisionName(StrEnum):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"brainseg {__version__}")
+        say(f"brainseg {__version__}")
         raise typer.Exit
 
 
@@ -158,7 +158,7 @@ def view(
         from brainseg.view.result import find_result
         from brainseg.view.server import serve
 
-        serve(find_result(result), port, browser, typer.echo)
+        serve(find_result(result), port, browser, say)
 
 
 @app.command()
@@ -177,10 +177,10 @@ def compare(
         compared = report.compare(left, right)
         report.draw(out, compared, a, b)
         if alone := report.unpaired(left, right):
-            typer.echo(f"left out: {len(alone)} patients that only one of them tested ({', '.join(alone[:3])} ...)")
+            say(f"left out: {len(alone)} patients that only one of them tested ({', '.join(alone[:3])} ...)")
         for model, (result, _) in compared.items():
-            typer.echo(report.sentence(model, result, a, b))
-        typer.echo(f"picture: {out}")
+            say(report.sentence(model, result, a, b))
+        say(f"picture: {out}")
 
 
 @app.command()
@@ -208,10 +208,10 @@ def shape(
             _require_file(out, ".csv", replace)
         table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
         if out is None:
-            typer.echo(table.to_csv(index=False), nl=False)
+            say(table.to_csv(index=False).rstrip("\n"))
         else:
             write_csv(out, table)
-            typer.echo(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
+            say(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
 
 
 def _require_file(out: Path, suffix: str, replace: bool) -> None:
@@ -251,13 +251,13 @@ def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, wor
             for outcome in predict_cases(cases, settings, workers):
                 outcomes.append(outcome)
                 bar.advance(task)
-                typer.echo(line(outcome), err=outcome.status == "failed")
+                say(line(outcome), err=outcome.status == "failed")
         except KeyboardInterrupt:
             ended = sum(outcome.status != "failed" for outcome in outcomes)
-            typer.echo(f"stopped: {ended} of {len(cases)} cases are done; the same command does the others.", err=True)
+            say(f"stopped: {ended} of {len(cases)} cases are done; the same command does the others.", err=True)
             raise typer.Exit(INTERRUPTED) from None
     if len(cases) > 1:
-        typer.echo(write_summary(outcomes, settings.out))
+        say(write_summary(outcomes, settings.out))
     return any(outcome.status == "failed" for outcome in outcomes)
 
 

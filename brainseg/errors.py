@@ -10,7 +10,18 @@ class UserError(Exception):
 
     The message says what was found, where, what was expected and what to do.
     Commands print it without a traceback and exit with status 2.
+
+    Attributes:
+        problems: one sentence per problem where one pass found several, in the order found.
     """
+
+    def __init__(self, summary: str, problems: Sequence[str] = ()):
+        self.problems = list(problems)
+        self.lines = [summary, *(f"  - {problem}" for problem in self.problems)]
+        super().__init__(*((summary, self.problems) if self.problems else (summary,)))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class ParamsError(UserError):
@@ -42,15 +53,7 @@ def doubt(sentence: str, trust: bool, warnings: list[str]) -> None:
 
 
 class DatasetError(DataError):
-    """Several problems found in one pass over a dataset, all listed.
-
-    Attributes:
-        problems: one sentence per problem, in the order of the files.
-    """
-
-    def __init__(self, summary: str, problems: Sequence[str]):
-        self.problems = list(problems)
-        super().__init__("\n".join([summary, *(f"  - {p}" for p in self.problems)]))
+    """Several problems found in one pass over a dataset, all listed."""
 
 
 class TrainingError(UserError):

@@ -8,9 +8,10 @@ invalidate the others in DVC's eyes. This module knows only how to read and comp
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,11 +33,18 @@ SECTIONS = (
     "radiogenomics",
 )
 
+MAX_BYTES = 1 << 20
+"""Of params.yaml, which takes 3 KB."""
+MAX_VALUES = 10_000
+"""In params.yaml once its aliases are written out; it has a hundred."""
+SHOWN = 80
+"""So many characters of a wrong value are repeated."""
+
 
 class Params(BaseModel):
-    """Base of every section: immutable, strict about types, unknown keys refused."""
+    """Base of every section: immutable, strict about types, unknown keys, NaN and infinity refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=Params)
@@ -49,14 +57,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ParamsError: the file is missing, not YAML, not a mapping, or has an unknown or missing key.
     """
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = parse_yaml(read_text(path, MAX_BYTES))
     except FileNotFoundError:
         raise ParamsError(
             f"{path} does not exist; run from the root of a brainseg checkout or pass --params."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        first = " ".join(str(error).split())
-        raise ParamsError(f"{path} is not valid YAML: {first}; correct it there.") from None
+    except ValueError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}; correct it there.") from None
     if not isinstance(loaded, dict):
         raise ParamsError(
             f"{path} holds a {type(loaded).__name__}, expected a mapping with the keys {', '.join(SECTIONS)}."
@@ -65,6 +72,90 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if key not in SECTIONS:
             raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}"))
     return loaded
+
+
+def read_text(path: Path, most: int) -> str:
+    """A file that a person or brainseg wrote, and that cannot be large; it is never read further than `most` bytes.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: says in a few words what is there instead: a folder, a pipe, too much, or no UTF-8.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is a folder" if path.is_dir() else "it is not a regular file")
+    with path.open("rb") as handle:
+        content = handle.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"it is larger than {most / 1e6:.0f} MB")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 at byte {error.start}") from None
+
+
+def parse_json(text: str) -> Any:
+    """JSON as brainseg writes it, with finite numbers alone.
+
+    Raises:
+        ValueError: says in a few words what is wrong, also with text that nests too deep to be read.
+    """
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """YAML of plain values.
+
+    Raises:
+        ValueError: says in a few words what is wrong: syntax, a key given twice, nesting too deep to be read, or
+            aliases that stand for more than `MAX_VALUES` values.
+    """
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _count_values(node, {})
+        return loader.construct_document(node)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or a number that cannot be
+        raise ValueError(" ".join(str(error).split())) from None
+
+
+def _count_values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values below `node`, aliases written out; refuse too many, and a key that a mapping has twice."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = MAX_VALUES  # until it is known: a node that holds itself has no end
+    below = []
+    if isinstance(node, yaml.MappingNode):
+        _refuse_doubled(node)
+        below = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        below = node.value
+    count = 1 + sum(_count_values(part, known) for part in below)
+    if count > MAX_VALUES:
+        raise ValueError(f"its aliases stand for more than {MAX_VALUES} values, or for themselves")
+    known[id(node)] = count
+    return count
+
+
+def _refuse_doubled(node: yaml.MappingNode) -> None:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # refused later: a key is a name
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise ValueError(f"the key '{key.value}' stands in line {lines[key.value]} and again in line {line}")
+        lines[key.value] = line
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number that JSON has")
 
 
 def load_section(path: Path, section: str, kind: type[P]) -> P:
@@ -83,14 +174,14 @@ def load_seed(path: Path) -> int:
     """The top-level `seed`: an integer from 0 to 2**32 - 1, from which every random draw comes."""
     seed = read_yaml(path).get("seed")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ParamsError(f"{path}: seed is {seed!r}, expected an integer from 0 to {2**32 - 1}.")
+        raise ParamsError(f"{path}: seed is {_short(seed)}, expected an integer from 0 to {2**32 - 1}.")
     return seed
 
 
 def validate(raw: Any, kind: type[P], where: str) -> P:
     """Turn a plain mapping into `kind`; `where` is the file and section named in messages."""
     if not isinstance(raw, Mapping):
-        raise ParamsError(f"{where} is {raw!r}, expected a mapping with the keys {', '.join(kind.model_fields)}.")
+        raise ParamsError(f"{where} is {_short(raw)}, expected a mapping with the keys {', '.join(kind.model_fields)}.")
     try:
         return kind.model_validate(dict(raw))
     except ValidationError as error:
@@ -105,8 +196,13 @@ def _sentence(error: Any, kind: type[Params], where: str) -> str:
     if error["type"] == "missing":
         return f"{name} is missing"
     message = error["msg"].removeprefix("Value error, ")
-    found = f" is {error['input']!r}" if key else ""  # a section as a whole is not printed
+    found = f" is {_short(error['input'])}" if key else ""  # a section as a whole is not printed
     return f"{name}{found}: {message[0].lower()}{message[1:]}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _ended(sentence: str) -> str:

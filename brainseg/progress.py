@@ -8,10 +8,12 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from brainseg.terminal import printable
+
 T = TypeVar("T")
 
 
 def progress(items: Sequence[T], text: str) -> Iterable[T]:
     """Yield `items` under a bar with the time left, on stderr, if stderr is a terminal."""
     console = Console(stderr=True)
-    return track(items, text, console=console, transient=True, disable=not console.is_terminal)
+    return track(items, printable(text), console=console, transient=True, disable=not console.is_terminal)

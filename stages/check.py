@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import typer
-
 from brainseg.data.index import FilterLabeledParams
 from brainseg.data.sources import DownloadParams
 from brainseg.data.splits import SplitParams
@@ -18,6 +16,7 @@ from brainseg.params import Params, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
 from brainseg.radiogenomics.cohort import RadiogenomicsParams
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 KINDS: dict[str, type[Params]] = {
@@ -50,8 +49,8 @@ def check(params: ParamsFile = PARAMS) -> None:
         except ParamsError as error:
             mistakes.append(str(error))
     if mistakes:
-        raise ParamsError("\n  ".join(mistakes))
-    typer.echo(f"{params}: every section is valid")
+        raise ParamsError(f"{params} is not fit to run with; correct it there:", mistakes)
+    say(f"{params}: every section is valid")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import typer
 
 from brainseg.data.sources import DownloadParams, fetch
 from brainseg.params import load_section, load_seed
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -25,7 +26,7 @@ def download(
     """
     settings = load_section(params, "download", DownloadParams)
     summary = fetch(settings, load_seed(params), out, cache)
-    typer.echo(
+    say(
         f"{summary['patients']} patients, {summary['slices']} slices from {summary['source']}; "
         f"{summary['verified']} files verified by digest, {summary['unknown']} unknown to the manifest"
         + ("" if summary["whole"] or settings.source == "phantom" else "; a part of the dataset's 110 patients")

@@ -26,6 +26,7 @@ from brainseg.report.results import measure
 from brainseg.report.sources import read_sources
 from brainseg.report.summary import summary_markdown
 from brainseg.report.terminal import format_table
+from brainseg.terminal import say
 from stages._command import LOG, PARAMS, ParamsFile, run
 
 MODELS = (*NETWORKS, ENSEMBLE)
@@ -67,7 +68,7 @@ def evaluate_models(
     per_patient = results.tables["per_patient"]
     write_overlays(reports / "overlays", truths, masks, per_patient, settings.overlays, division.leaky)
     write_page(reports / "index.html", sources, before_and_after, truths, found)
-    typer.echo(format_table(json.loads((metrics / "test.json").read_text())))
+    say(format_table(json.loads((metrics / "test.json").read_text())))
 
 
 def _read(folder: Path, truths: Mapping[str, SliceSet]) -> dict[str, Prediction]:

@@ -12,6 +12,7 @@ from brainseg.data.index import FilterLabeledParams, build_index, dataset_metric
 from brainseg.data.patients import patient_table
 from brainseg.files import write_csv, write_json
 from brainseg.params import load_section, load_seed
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -33,7 +34,7 @@ def filter_labeled(
     write_csv(metrics / "patients.csv", patient_table(table))
     summary = dataset_metrics(table)
     write_json(metrics / "dataset.json", summary)
-    typer.echo(f"{summary['patients']} patients, {summary['slices']} slices, {summary['labeled']} with tumour")
+    say(f"{summary['patients']} patients, {summary['slices']} slices, {summary['labeled']} with tumour")
 
 
 if __name__ == "__main__":

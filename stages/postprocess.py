@@ -12,7 +12,7 @@ from brainseg.data import slices
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
 from brainseg.files import atomic_folder, require_free, write_json
-from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose
+from brainseg.inference.postprocess import Choice, PostprocessParams, Record, apply, choose
 from brainseg.inference.predictor import ENSEMBLE, probabilities, save_prediction
 from brainseg.model.dataset import split_slices
 from brainseg.model.networks import NETWORKS
@@ -64,18 +64,19 @@ def postprocess(
                 save_prediction(folder / name / f"{patient}.npz", mask, volume[keep], whole.slices[keep])
 
     report = {name: _summary(trail, len(truths), choice) for name, (choice, trail) in chosen.items()}
+    records = {
+        name: Record.of(choice, tta=settings.tta, trail=trail).model_dump() for name, (choice, trail) in chosen.items()
+    }
     with atomic_folder(models) as folder:
         for name, (network, info) in loaded.items():
-            choice = chosen[name][0].model_dump() | {"tta": settings.tta, "trail": chosen[name][1]}
-            update = {"postprocess": choice, "metrics": {"validation": report[name] | {"leaky": leaky}}}
+            update = {"postprocess": records[name], "metrics": {"validation": report[name] | {"leaky": leaky}}}
             save_model(folder / f"{name}.safetensors", network.state_dict(), info.model_copy(update=update))
-        ensemble = chosen[ENSEMBLE][0].model_dump() | {"tta": settings.tta, "trail": chosen[ENSEMBLE][1]}
         write_json(
             folder / f"{ENSEMBLE}.json",
             {
                 "name": ENSEMBLE,
                 "members": sorted(loaded),
-                "postprocess": ensemble,
+                "postprocess": records[ENSEMBLE],
                 "metrics": {"validation": report[ENSEMBLE] | {"leaky": leaky}},
             },
         )

@@ -25,6 +25,7 @@ from brainseg.radiogenomics.cohort import (
     shape_table,
     with_clusters,
 )
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -52,7 +53,7 @@ def analyse(
     joined = [with_clusters(table, clinical).assign(source=name) for name, table in tables.items()]
     write_csv(metrics / "shape.csv", pd.concat(joined, ignore_index=True))
     write_json(metrics / "radiogenomics.json", results)
-    typer.echo("\n".join(sentences(results)))
+    say("\n".join(sentences(results)))
 
 
 def _measure(folder: Path, read: Callable[[Path], Bool], settings: RadiogenomicsParams) -> pd.DataFrame:

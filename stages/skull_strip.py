@@ -13,6 +13,7 @@ from brainseg.files import atomic_folder, write_json
 from brainseg.params import load_section
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper, strip, strip_metrics
 from brainseg.progress import progress
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -35,7 +36,7 @@ def skull_strip(
             result = strip(raw_tree.read_patient(patient), settings, stripper)
             slices.save(folder / f"{patient.name}.npz", result.slice_set)
             for warning in result.record.warnings:
-                typer.echo(f"warning: {patient.name}: {warning}", err=True)
+                say(f"warning: {patient.name}: {warning}", err=True)
             records[patient.name] = result.record
     write_json(metrics, strip_metrics(records))
 

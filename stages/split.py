@@ -11,6 +11,7 @@ from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, make_split
 from brainseg.files import write_csv
 from brainseg.params import load_section, load_seed
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -29,9 +30,9 @@ def split(
     write_csv(out, table)
     counts = table.groupby("split", sort=False)["patient"].agg(["nunique", "size"])
     for name, row in counts.iterrows():
-        typer.echo(f"{name}: {row['nunique']} patients, {row['size']} slices")
+        say(f"{name}: {row['nunique']} patients, {row['size']} slices")
     if settings.leaky:
-        typer.echo("LEAKY: split by slice, the same patients are trained and tested on.")
+        say("LEAKY: split by slice, the same patients are trained and tested on.")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from brainseg.params import load_section, load_seed
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
 from brainseg.progress import progress
+from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
@@ -56,7 +57,7 @@ def train_network(
     gathered = gather(
         data, read_index(index), read_split(split), shared.inputs, lambda names: progress(names, "reading")
     )
-    typer.echo(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
+    say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
     trained = train(network.value, own, shared, gathered, seed, checkpoints / network, _Reporter(own.epochs).show)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
@@ -104,16 +105,14 @@ class _Reporter:
 
     def show(self, row: dict[str, float]) -> None:
         if "resumed_after_epoch" in row:
-            typer.echo(f"continuing after epoch {row['resumed_after_epoch']}")
+            say(f"continuing after epoch {row['resumed_after_epoch']}")
             return
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60
         loss = f"loss {row['train_loss']:.4f}  " if "train_loss" in row else ""
         score = f"validation Dice {row['val_dice']:.4f}  " if "val_dice" in row else ""
-        typer.echo(
-            f"epoch {row['epoch']}/{self.epochs}  {loss}{score}{pace:.0f} s an epoch, at most {left:.0f} min left"
-        )
+        say(f"epoch {row['epoch']}/{self.epochs}  {loss}{score}{pace:.0f} s an epoch, at most {left:.0f} min left")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256, write_json
 from brainseg.inference.models import Precision, load_models
-from brainseg.inference.openvino import MADE_FROM, import_openvino, quantised_path, save_graph, to_graph
+from brainseg.inference.openvino import import_openvino, save_quantised, to_graph
 from brainseg.inference.predictor import ENSEMBLE
 from brainseg.model.dataset import split_slices
 from brainseg.model.networks import NETWORKS
@@ -103,8 +103,7 @@ def quantise(folder: Path, data: Path) -> None:
         inputs = list(calibration(info, data))
         mixed = nncf.QuantizationPreset.MIXED  # ReLU6 gives values of one sign, batch norm of both
         graph = nncf.quantize(to_graph(network, info), nncf.Dataset(inputs), subset_size=len(inputs), preset=mixed)
-        graph.set_rt_info(sha256(path), MADE_FROM)
-        save_graph(graph, quantised_path(path))
+        save_quantised(graph, path, sha256(path))
 
 
 def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]]:

@@ -24,7 +24,7 @@ from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import atomic_path, write_csv, write_json
-from brainseg.inference.models import load_models, steps_of
+from brainseg.inference.models import load_models, record_of
 from brainseg.inference.postprocess import apply
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.networks import NETWORKS
@@ -126,7 +126,10 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
         DataError: a file is missing or damaged.
     """
     models = load_models(weights, device="cpu", runtime="torch")
-    choices = {name: steps_of(info.postprocess or {}) for name, (_, info) in models.networks.items()}
+    choices = {
+        name: record_of(info.postprocess, weights / f"{name}.safetensors").choice
+        for name, (_, info) in models.networks.items()
+    }
     choices[ENSEMBLE] = models.choice
     scores: dict[str, list[float]] = {name: [] for name in choices}
     for patient in progress(models.networks[NETWORKS[0]][1].training["patients"], "patients"):

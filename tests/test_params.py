@@ -1,10 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
 from brainseg.errors import ParamsError
-from brainseg.params import SECTIONS, load_section, load_seed, read_yaml
+from brainseg.params import SECTIONS, load_section, load_seed, parse_json, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from demo.run import merge
 from stages.check import KINDS, check
@@ -101,9 +102,29 @@ def test_missing_section_is_named(tmp_path: Path) -> None:
         load_section(path, "clahe", ClaheParams)
 
 
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("a: [1", "not valid YAML"), ("- 1", "holds a list"), ("", "holds a NoneType")],
+    [
+        ("a: [1", "not valid YAML"),
+        ("- 1", "holds a list"),
+        ("", "holds a NoneType"),
+        ("[" * 100_000, "it nests too deep"),
+        ("{a: " * 5_000 + "1" + "}" * 5_000, "it nests too deep"),
+        (LAUGHS, "aliases stand for more than 10000 values"),
+        ("seed: &s [*s]", "aliases stand for more than 10000 values, or for themselves"),
+        ("seed: 1\nunet:\n  lr: 0.1\n  lr: 0.2\n", "the key 'lr' stands in line 3 and again in line 4"),
+        ("seed: 1\nsplit: {}\n'seed': 2\n", "the key 'seed' stands in line 1 and again in line 3"),
+        ("seed: 2001-99-99", "not valid YAML: month must be"),
+        ("seed: " + "9" * 5000, "not valid YAML: Exceeds the limit"),
+        ("? [1, 2]\n: 3", "not valid YAML: .*unhashable key"),
+        ("seed: !!python/object:os.system {}", "not valid YAML: could not determine a constructor"),
+        ("3: 4", "unknown key '3'"),
+        ("a: b\x07", "not valid YAML"),
+    ],
+    ids=lambda text: str(text)[:20],
 )
 def test_file_that_is_no_mapping(tmp_path: Path, content: str, words: str) -> None:
     path = tmp_path / "params.yaml"
@@ -115,6 +136,58 @@ def test_file_that_is_no_mapping(tmp_path: Path, content: str, words: str) -> No
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="does not exist"):
         read_yaml(tmp_path / "params.yaml")
+
+
+def test_a_params_file_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.mkdir()
+    with pytest.raises(ParamsError, match=r"params.yaml is not valid YAML: it is a folder; correct it there"):
+        read_yaml(path)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(ParamsError, match="it is not a regular file"):
+        read_yaml(path)
+    path.unlink()
+    with path.open("wb") as handle:
+        handle.truncate(1 << 30)
+    with pytest.raises(ParamsError, match="it is larger than 1 MB"):
+        read_yaml(path)
+    path.write_bytes(b"seed: \xff")
+    with pytest.raises(ParamsError, match="it is not UTF-8 at byte 6"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("unet", "lr"), ("train", "weight_decay"), ("clahe", "clip_limit"), ("split", "val")],
+)
+def test_values_that_are_no_finite_number(tmp_path: Path, section: str, key: str, value: float) -> None:
+    path = write(tmp_path, **{f"{section}__{key}": value})
+    with pytest.raises(ParamsError, match=rf"{section}\.{key} is -?(nan|inf): "):
+        load_section(path, section, KINDS[section])
+
+
+def test_a_wrong_value_is_repeated_in_part(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError) as caught:
+        load_section(write(tmp_path, clahe=["x" * 10_000]), "clahe", ClaheParams)
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("~nosuch/data", "~nosuch/data names a user who is not known"), ("a\0b", "a character that no")]
+)
+def test_a_path_that_cannot_be(tmp_path: Path, path: str, words: str) -> None:
+    with pytest.raises(ParamsError, match=rf"download\.path is .*{words}"):
+        load_section(write(tmp_path, download__path=path), "download", KINDS["download"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("[" * 100_000, "nests too deep"), ("[NaN]", "NaN is no number"), ("{", "Expecting property")]
+)
+def test_json_that_brainseg_did_not_write(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_json(text)
 
 
 def test_parameters_are_frozen() -> None:

@@ -30,6 +30,10 @@ from brainseg.progress import progress
 
 # The public download has 15 720 members in two copies of 7 860 files.
 MAX_MEMBERS = 200_000
+# Of a zip's directory, which takes 80 bytes for each member of the public download; it is read as a whole.
+MAX_DIRECTORY_BYTES = MAX_MEMBERS * 128
+# Of all headers of a tar: 512 bytes a member, and four times that where names are long.
+MAX_HEADER_BYTES = MAX_MEMBERS * 4096
 # A slice takes 0.2 MB; 1024 x 1024 x 3 uint8 would take 3 MB.
 MAX_MEMBER_BYTES = 64 << 20
 # The public download unpacks to 2.1 GB, both copies counted.
@@ -57,17 +61,19 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Member:
-    """One member of an archive that is not a plain folder.
+    """One member of an archive.
 
     Attributes:
         name: path in the archive, as stored.
         size: unpacked size in bytes, as declared.
+        folder: a plain folder, which counts as a member and is not unpacked.
         fault: why it cannot be a file of the dataset, or None.
         open: opens its content (tarfile gives None for what is no file, which `fault` has excluded).
     """
 
     name: str
     size: int
+    folder: bool
     fault: str | None
     open: Callable[[], IO[bytes] | None]
 
@@ -119,7 +125,7 @@ def _opened(archive: Path) -> Iterator[Iterator[Member]]:
     with archive.open("rb") as handle:
         head = handle.read(512)
     if head.startswith(b"PK"):
-        with zipfile.ZipFile(archive) as packed:
+        with archive.open("rb") as plain, zipfile.ZipFile(_Bounded(plain, MAX_DIRECTORY_BYTES)) as packed:
             yield _zip_members(packed)
         return
     unpack: Any = open
@@ -132,22 +138,39 @@ def _opened(archive: Path) -> Iterator[Iterator[Member]]:
             "correct download.path."
         )
     with unpack(archive, "rb") as stream:
-        bounded: Any = _Bounded(stream)
+        bounded: Any = _Bounded(stream, MAX_MEMBER_BYTES, MAX_HEADER_BYTES)
         with tarfile.open(fileobj=bounded, mode="r:") as tar:
             yield _tar_members(tar, stream)
 
 
 class _Bounded:
-    """A stream that refuses huge single reads, as tarfile does for the size that a pax header declares."""
+    """A stream that refuses huge reads, as tarfile and zipfile do for sizes that headers declare.
 
-    def __init__(self, stream: IO[bytes]):
-        self._stream = stream
-        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+    Args:
+        stream: to read from.
+        most: bytes of a single read.
+        in_all: bytes of all reads together until `unbound` is called.
+    """
+
+    def __init__(self, stream: IO[bytes], most: int, in_all: int | None = None):
+        self._stream, self._most, self._left = stream, most, in_all
+        self.seek, self.tell, self.close, self.seekable = stream.seek, stream.tell, stream.close, stream.seekable
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_MEMBER_BYTES:
+        if size > self._most:
             raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._stream.read(size)
+        content = self._stream.read(size if size >= 0 else self._most + 1)
+        if len(content) > self._most:
+            raise tarfile.ReadError(f"a header of more than {self._most} bytes")
+        if self._left is not None:
+            self._left -= len(content)
+            if self._left < 0:
+                raise tarfile.ReadError("headers without end")
+        return content
+
+    def unbound(self) -> None:
+        """All headers are read."""
+        self._left = None
 
 
 def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
@@ -160,21 +183,22 @@ def _zip_members(packed: zipfile.ZipFile) -> Iterator[Member]:
             fault = "is a link or a device, not a file"
         if not fault:
             packed.open(info).close()  # compares the names in the directory and before the content
-        if not info.is_dir() or fault or _leads_outside(info.orig_filename):
-            # orig_filename: zipfile cuts `filename` at a NUL
-            yield Member(info.orig_filename, info.file_size, fault, partial(packed.open, info))
+        folder = info.is_dir() and not fault
+        # orig_filename: zipfile cuts `filename` at a NUL
+        yield Member(info.orig_filename, info.file_size, folder, fault, partial(packed.open, info))
 
 
 def _tar_members(tar: tarfile.TarFile, stream: IO[bytes]) -> Iterator[Member]:
-    for info in tar:
-        plain = info.isreg() and not info.issparse()
-        if not info.isdir() or _leads_outside(info.name):
-            fault = None if plain else "is a link, a device or a sparse file (pack with --hard-dereference)"
-            yield Member(info.name, info.size, fault, partial(tar.extractfile, info))
+    while (info := tar.next()) is not None:
+        tar.members = []  # type: ignore[attr-defined]  # which tarfile would fill without end, and which nobody looks at
+        plain = info.isdir() or (info.isreg() and not info.issparse())
+        fault = None if plain else "is a link, a device or a sparse file (pack with --hard-dereference)"
+        yield Member(info.name, 0 if info.isdir() else info.size, info.isdir(), fault, partial(tar.extractfile, info))
     # tarfile takes a damaged header for the end; a true end is a block of zeros.
     stream.seek(tar.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it ends too early or a header is damaged")
+    tar.fileobj.unbound()  # type: ignore[attr-defined]
     while stream.read(1 << 20):  # to the last byte, where gzip and xz keep their checksum
         if stream.tell() > tar.offset + MAX_MEMBER_BYTES:
             raise tarfile.ReadError("data after its end")
@@ -191,7 +215,7 @@ def _choose(archive: Path, members: Iterator[Member]) -> dict[str, Member]:
         _check_bomb(archive, number, member, total, packed)
         name = _checked_name(archive, member)
         match = _WANTED.fullmatch(name)
-        if match is None or "__MACOSX" in match["root"]:
+        if member.folder or match is None or "__MACOSX" in match["root"]:
             continue
         if name.casefold() in seen:  # some file systems take names that differ in case for one
             raise DataError(f"{archive} holds {name} twice, expected each file once; download it again.")
@@ -240,7 +264,7 @@ def _leads_outside(name: str) -> bool:
 
 def _check_bomb(archive: Path, number: int, member: Member, total: int, packed: int) -> None:
     if number > MAX_MEMBERS:
-        found = f"more than {MAX_MEMBERS} files"
+        found = f"more than {MAX_MEMBERS} files and folders"
     elif member.size > MAX_MEMBER_BYTES:
         found = f"{member.name} of {member.size >> 20} MB, where a slice takes less than 1 MB"
     elif total > MAX_TOTAL_BYTES:

@@ -41,6 +41,12 @@ class DownloadParams(Params):
         source = info.data.get("source")
         if source in ("archive", "folder") and not path:
             raise ValueError(f"download.source={source} needs the path of the {source}")
+        if "\0" in (path or ""):
+            raise ValueError("it has a character that no path can have")
+        try:
+            Path(path or "").expanduser()
+        except RuntimeError:
+            raise ValueError(f"{path} names a user who is not known here; give the path in full") from None
         return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +11,22 @@ from torch import nn
 
 from brainseg.errors import DataError
 from brainseg.files import sha256
-from brainseg.inference.postprocess import Choice
+from brainseg.inference.postprocess import Choice, Record
 from brainseg.inference.predictor import ENSEMBLE
 from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_info, load_model
+from brainseg.params import parse_json, read_text, validate
+from brainseg.preprocess.mazurowski import WEIGHTS_URL, downloaded_weights
+from brainseg.preprocess.skull_strip import SkullStripParams
 
 Model = Literal["unet", "unetpp", "ensemble"]
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "openvino"]
 Precision = Literal["float32", "int8"]
+
+MAX_BYTES = 1 << 20
+"""Of ensemble.json, which takes 2 KB."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +72,18 @@ def load_models(
         precision: `int8` takes the quantised graphs beside the weights; by OpenVINO only.
 
     Raises:
-        DataError: a file is missing, damaged or has no post-processing; no CUDA, or no OpenVINO, where asked for.
+        DataError: a file is missing, damaged, has no post-processing or needs a download; no CUDA, or no OpenVINO,
+            where asked for.
+        ParamsError: a file says something of itself that cannot be.
     """
     placed = _device(device)
     run_by = _runtime(runtime, placed, precision)
-    files, post = _choice_file(weights or FOLDER, model)
+    files, record = _choice_file(weights or FOLDER, model)
     info = {path.stem: load_info(path) for path in files}
-    post = post or info[files[0].stem].postprocess
-    if post is None:
-        raise DataError(f"{files[0]} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
+    if record is None:
+        record = record_of(info[files[0].stem].postprocess, files[0])
     _require_one_preprocessing(files, list(info.values()))
+    _require_no_download(files[0], info[files[0].stem].skull_strip)
     digests = {path.name: sha256(path) for path in files}
     networks = {path.stem: _network(path, digests[path.name], run_by, precision, placed) for path in files}
     if precision == "int8":
@@ -84,12 +91,11 @@ def load_models(
 
         graphs = [quantised_path(path).with_suffix(".bin") for path in files]
         digests |= {graph.name: sha256(graph) for graph in graphs}
-    choice = steps_of(post)
     return LoadedModels(
         name=model if len(files) > 1 else files[0].stem,
         networks={name: (network, info[name]) for name, network in networks.items()},
-        choice=choice,
-        tta=bool(post["tta"]),
+        choice=record.choice,
+        tta=record.tta,
         digests=digests,
         runtime=run_by,
         precision=precision,
@@ -105,12 +111,23 @@ def _network(path: Path, digest: str, runtime: str, precision: Precision, device
     return compile_quantised(path, digest) if precision == "int8" else compile_network(path, digest)
 
 
-def steps_of(postprocess: dict[str, Any]) -> Choice:
-    """The steps alone, of what a model's JSON says of its post-processing (flips and trail beside them)."""
-    return Choice(**{key: postprocess[key] for key in Choice.model_fields if key in postprocess})
+def record_of(postprocess: Any, path: Path) -> Record:
+    """The post-processing that a model's JSON names.
+
+    Args:
+        postprocess: as it stands there.
+        path: of that file, for the sentence.
+
+    Raises:
+        DataError: there is none.
+        ParamsError: a step is missing, ill-typed or out of range.
+    """
+    if postprocess is None:
+        raise DataError(f"{path} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
+    return validate(postprocess, Record, where=f"{path}: postprocess")
 
 
-def _choice_file(weights: Path, model: Model) -> tuple[list[Path], dict[str, Any] | None]:
+def _choice_file(weights: Path, model: Model) -> tuple[list[Path], Record | None]:
     """The networks' files, and the ensemble's post-processing (a network's own is in its file)."""
     if weights.is_file():
         return [weights], None
@@ -124,13 +141,16 @@ def _choice_file(weights: Path, model: Model) -> tuple[list[Path], dict[str, Any
         return [weights / f"{model}.safetensors"], None
     path = weights / f"{ENSEMBLE}.json"
     try:
-        post = json.loads(path.read_text(encoding="utf-8"))["postprocess"]
-    except (OSError, ValueError, KeyError) as error:
+        plain = parse_json(read_text(path, MAX_BYTES))
+        if not isinstance(plain, dict) or "postprocess" not in plain:
+            raise ValueError("it has no postprocess")
+    except (OSError, ValueError) as error:
+        reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
         raise DataError(
-            f"{path}, which says how the two networks are averaged, cannot be read ({type(error).__name__}); "
+            f"{path}, which says how the two networks are averaged, cannot be read ({reason}); "
             "give the folder that `dvc repro` wrote, or choose --model unet or unetpp."
         ) from None
-    return [weights / f"{name}.safetensors" for name in NETWORKS], post
+    return [weights / f"{name}.safetensors" for name in NETWORKS], record_of(plain["postprocess"], path)
 
 
 def _require_one_preprocessing(files: list[Path], infos: list[ModelInfo]) -> None:
@@ -140,6 +160,18 @@ def _require_one_preprocessing(files: list[Path], infos: list[ModelInfo]) -> Non
             raise DataError(
                 f"{path} was trained on other preprocessing than {files[0]}; models of one run belong together."
             )
+
+
+def _require_no_download(path: Path, params: SkullStripParams) -> None:
+    """Refuse a model whose brain extraction would ask the network."""
+    if params.method != "mazurowski" or params.weights != "download":
+        return
+    kept = downloaded_weights()
+    if not kept.is_file() or sha256(kept) != params.weights_sha256:
+        raise DataError(
+            f"{path} finds the brain by the weights weights_128.h5 with SHA-256 {params.weights_sha256}, which are not "
+            f"here, and predict asks nothing from the network; fetch them from {WEIGHTS_URL} and put them at {kept}."
+        )
 
 
 def _device(device: Device) -> str:

@@ -1,9 +1,12 @@
-"""A network as a graph that OpenVINO runs on the CPU: exported once, kept in the user's cache."""
+"""A network as a graph that OpenVINO runs on the CPU: exported once, kept in the user's cache, checked at loading."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,14 +14,30 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from brainseg.errors import DataError
-from brainseg.files import atomic_path
+from brainseg.errors import DataError, ParamsError
+from brainseg.files import atomic_path, write_json
+from brainseg.inference import cache
 from brainseg.model.store import ModelInfo, load_model
+from brainseg.params import Params, parse_json, read_text, validate
 
-MADE_FROM = "weights_sha256"
-"""Where an int8 graph says what weights it was made from."""
+MAX_RECORD_BYTES = 1 << 16
+
+
+class GraphRecord(Params):
+    """What lies beside an int8 graph, as JSON.
+
+    Attributes:
+        weights_sha256: of the .safetensors that the graph was made from.
+        xml_sha256: of its structure.
+        bin_sha256: of its numbers.
+    """
+
+    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    xml_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    bin_sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class OpenVinoNetwork(nn.Module):
@@ -60,10 +79,27 @@ def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
         make: makes it, the first time.
     """
     openvino = import_openvino()
-    path = cache_folder() / f"{name}-{openvino.__version__.split('-')[0]}.xml"
-    if not (path.is_file() and path.with_suffix(".bin").is_file()):
-        save_graph(make(), path)
-    return _compile(openvino.Core(), str(path))
+    core, name = openvino.Core(), f"{name}-{openvino.__version__.split('-')[0]}.graph"
+    if (kept := cache.read(name)) is not None:
+        return _compile(core, core.read_model(*kept))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing: nothing that a user can mend
+        graph = make()
+    try:
+        parts = _serialised(graph)
+        read_back = core.read_model(*parts)
+    except (OSError, RuntimeError) as error:  # OpenVINO's, of a disk that is full
+        cache.warn(error)
+        return _compile(core, graph)
+    cache.write(name, *parts)
+    return _compile(core, read_back)
+
+
+def _serialised(graph: Any) -> tuple[bytes, bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.xml"
+        import_openvino().save_model(graph, path, compress_to_fp16=False)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
 def compile_quantised(weights: Path, digest: str) -> nn.Module:
@@ -77,26 +113,59 @@ def compile_quantised(weights: Path, digest: str) -> nn.Module:
         A module with the network's interface.
 
     Raises:
-        DataError: there is no such graph, it is damaged, or was made from other weights.
+        DataError: there is no such graph, its digest differs from its record's, or it was made from other weights.
     """
     path = quantised_path(weights)
     if not (path.is_file() and path.with_suffix(".bin").is_file()):
         raise DataError(f"{weights.name} has no int8 version beside it ({path.name}, .bin); leave --precision out.")
-    core = import_openvino().Core()
-    try:
-        graph = core.read_model(str(path))
-        made_from = graph.get_rt_info(MADE_FROM).astype(str)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise DataError(f"{path} is not an int8 graph of brainseg ({reason}); install brainseg again.") from None
-    if made_from != digest:
+    record = _record(path)
+    if record.weights_sha256 != digest:
         raise DataError(f"{path} was made from other weights than {weights.name}; leave --precision out.")
-    return _compile(core, graph)
+    parts = path.read_bytes(), path.with_suffix(".bin").read_bytes()
+    for part, expected, suffix in zip(parts, (record.xml_sha256, record.bin_sha256), (".xml", ".bin"), strict=True):
+        if hashlib.sha256(part).hexdigest() != expected:
+            raise DataError(
+                f"{path.with_suffix(suffix)} is not the file that was made (its digest differs); install brainseg "
+                "again, or leave --precision out."
+            )
+    core = import_openvino().Core()
+    return _compile(core, core.read_model(*parts))
+
+
+def _record(path: Path) -> GraphRecord:
+    record = path.with_suffix(".json")
+    try:
+        return validate(parse_json(read_text(record, MAX_RECORD_BYTES)), GraphRecord, str(record))
+    except (OSError, ValueError, ParamsError) as error:
+        raise DataError(
+            f"{record}, which has the digests of the int8 graph, cannot be read ({error}); install brainseg again, "
+            "or leave --precision out."
+        ) from None
 
 
 def quantised_path(weights: Path) -> Path:
-    """Where the int8 graph of a network lies: unet.safetensors has unet.int8.xml, and its numbers in unet.int8.bin."""
+    """Where the int8 graph of a network lies.
+
+    unet.safetensors has unet.int8.xml, its numbers in unet.int8.bin, and both digests in unet.int8.json.
+    """
     return weights.with_suffix(".int8.xml")
+
+
+def save_quantised(graph: Any, weights: Path, digest: str) -> None:
+    """Write an int8 graph beside the weights that it was made from; the record last, which makes it valid.
+
+    Args:
+        graph: to be written.
+        weights: the network's .safetensors.
+        digest: of that file.
+    """
+    path = quantised_path(weights)
+    parts = dict(zip((".xml", ".bin"), _serialised(graph), strict=True))
+    for suffix, content in parts.items():
+        with atomic_path(path.with_suffix(suffix)) as temporary:
+            temporary.write_bytes(content)
+    digests = {f"{suffix[1:]}_sha256": hashlib.sha256(content).hexdigest() for suffix, content in parts.items()}
+    write_json(path.with_suffix(".json"), GraphRecord(weights_sha256=digest, **digests).model_dump())
 
 
 def _compile(core: Any, graph: Any) -> nn.Module:
@@ -105,11 +174,6 @@ def _compile(core: Any, graph: Any) -> nn.Module:
     if threads and threads.isdigit():
         config["INFERENCE_NUM_THREADS"] = threads
     return OpenVinoNetwork(core.compile_model(graph, "CPU", config))
-
-
-def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/brainseg`, usually ~/.cache/brainseg."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "brainseg"
 
 
 def import_openvino() -> ModuleType:
@@ -128,10 +192,3 @@ def to_graph(network: nn.Module, info: ModelInfo) -> Any:
         return import_openvino().convert_model(
             network, example_input=example, input=[-1, info.inputs.channels, size, size]
         )
-
-
-def save_graph(graph: Any, path: Path) -> None:
-    """Write `path`, an .xml, and the .bin beside it; both by rename."""
-    with atomic_path(path.with_suffix(".bin")) as weights, atomic_path(path) as text:
-        import_openvino().save_model(graph, text, compress_to_fp16=False)
-        os.replace(text.with_suffix(".bin"), weights)

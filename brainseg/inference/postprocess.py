@@ -84,6 +84,36 @@ class Choice(Params):
     largest_only: bool = False
 
 
+class Record(Params):
+    """What a model's JSON says of its post-processing; written and read as this class alone.
+
+    The steps have to be there: a file that lost one would give another mask. `scale_to_peak` came later.
+
+    Attributes:
+        threshold, scale_to_peak, min_component_px, fill_holes, largest_only: see `Choice`.
+        tta: the choice was made with flips.
+        trail: see `choose`.
+    """
+
+    threshold: Threshold
+    scale_to_peak: bool = False
+    min_component_px: Size
+    fill_holes: bool
+    largest_only: bool
+    tta: bool
+    trail: list[dict[str, Any]] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, choice: Choice, *, tta: bool, trail: list[dict[str, Any]]) -> Record:
+        """The record of what `choose` found."""
+        return cls(**choice.model_dump(), tta=tta, trail=trail)
+
+    @property
+    def choice(self) -> Choice:
+        """The steps alone."""
+        return Choice(**{key: getattr(self, key) for key in Choice.model_fields})
+
+
 def apply(probability: Probability, choice: Choice) -> Bool:
     """Make a mask of one patient's probabilities.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, write_json
 from brainseg.model.networks import Architecture, NetworkParams, build_network, channels_last
-from brainseg.params import Params, validate
+from brainseg.params import Params, parse_json, validate
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.inputs import InputParams
 from brainseg.preprocess.skull_strip import SkullStripParams
@@ -33,7 +33,7 @@ class ModelInfo(Params):
         inputs: the network's grid and normalisation.
         skull_strip: brain extraction that training used.
         clahe: contrast equalisation that training used.
-        postprocess: choices made on validation (threshold and so on); None until made.
+        postprocess: choices made on validation, a `brainseg.inference.postprocess.Record`; None until made.
         training: data, recipe and history in plain values, for the record.
         metrics: figures with their split, for the record.
         brainseg: version that wrote the file.
@@ -94,8 +94,10 @@ def load_info(path: Path) -> ModelInfo:
     try:
         with safe_open(path, framework="pt") as stored:
             header = (stored.metadata() or {})[HEADER_KEY]
-        plain = json.loads(header)
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        plain = parse_json(header)
+        if not isinstance(plain, dict):
+            raise ValueError(f"its header is a {type(plain).__name__}")
+    except (SafetensorError, KeyError, ValueError) as error:
         raise DataError(f"{path} is not a brainseg model ({error!s}); expected safetensors with our header.") from None
     if plain.get("format") != FORMAT:
         raise DataError(f"{path} has format {plain.get('format')}, this version reads {FORMAT}; update brainseg.")

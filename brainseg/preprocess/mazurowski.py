@@ -123,6 +123,11 @@ def _text(name: str | bytes) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
+def downloaded_weights() -> Path:
+    """Where a download of the authors' file is kept."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / "brain-segmentation_weights_128.h5"
+
+
 def find_weights(weights: str, digest: str | None) -> Path:
     """The weights file to read: a path as it is, or "download" for the authors' file in torch's hub folder.
 
@@ -140,7 +145,7 @@ def find_weights(weights: str, digest: str | None) -> Path:
         if digest is not None and path.is_file() and (found := sha256(path)) != digest:
             raise DataError(f"{path} has SHA-256 {found}, not weights_sha256 {digest}; correct either one.")
         return path
-    path = Path(torch.hub.get_dir()) / "checkpoints" / "brain-segmentation_weights_128.h5"
+    path = downloaded_weights()
     if not path.is_file() or sha256(path) != digest:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, FiniteFloat, ValidationError, field_validator
 
 from brainseg.errors import DataError
+from brainseg.params import parse_json, read_text
 from brainseg.scans.cases import Case
 
 NAMED = 6
 """So many names of files in a sentence."""
+MAX_BYTES = 16 << 20
+"""Of a `<case>.json`, which takes some 2 KB, and 100 bytes more for each slice's mask."""
+MAX_PATH = 4096
+"""Characters of a path; Linux takes no more."""
+
+
+class UnfinishedError(DataError):
+    """A prediction was stopped in the middle of writing its files."""
 
 
 class Tumour(BaseModel):
     """Sizes; millimetres and millilitres are None where the scan has no spacing."""
 
     voxels: int
-    volume_ml: float | None
+    volume_ml: FiniteFloat | None
     slices: list[int]
-    largest_diameter_mm: float | None
-    largest_diameter_px: float
+    largest_diameter_mm: FiniteFloat | None
+    largest_diameter_px: FiniteFloat
 
 
 class MadeBy(BaseModel):
@@ -57,6 +65,9 @@ class Report(BaseModel):
     def _has_flair(cls, paths: dict[str, Path]) -> dict[str, Path]:
         if "flair" not in paths:
             raise ValueError("there is no flair in it")
+        for path in map(str, paths.values()):
+            if "\0" in path or len(path) > MAX_PATH:
+                raise ValueError("it names a path that cannot be")
         return paths
 
 
@@ -91,18 +102,22 @@ def find_result(path: Path) -> Result:
         path: the JSON, or the folder that it lies in if it is the only one there.
 
     Raises:
-        DataError: nothing there, no JSON of `brainseg predict`, or several.
+        DataError: nothing there, no JSON of `brainseg predict`, an unfinished one, or several.
     """
     if not path.exists():
         raise DataError(f"{path} does not exist; name the <case>.json that brainseg predict wrote.")
-    if path.is_file():
+    if not path.is_dir():
         return Result(path, read_report(path))
-    found = {}
+    found, unfinished = {}, []
     for file in sorted(path.glob("*.json")):
         try:
             found[file] = read_report(file)
+        except UnfinishedError as error:
+            unfinished.append(error)
         except DataError:
             continue  # somebody else's
+    if unfinished and not found:
+        raise unfinished[0]
     if not found:
         raise DataError(f"{path} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file.")
     if len(found) > 1:
@@ -116,18 +131,19 @@ def read_report(path: Path) -> Report:
 
     Raises:
         DataError: no JSON, or not of `brainseg predict`.
+        UnfinishedError: of a case that `predict` has not finished.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and "unfinished" in content:
-            raise DataError(f"{path} is of a result whose writing was interrupted; run brainseg predict again.")
+        content = parse_json(read_text(path, MAX_BYTES))
+        if isinstance(content, dict) and content.get("unfinished") is True:
+            raise UnfinishedError(f"{path} is unfinished; run brainseg predict again.")
         return Report.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         why = f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     except ValueError as error:  # of JSON, and of UTF-8
-        why = " ".join(str(error).split())
+        why = str(error)
     raise DataError(f"{path} is no <case>.json of brainseg predict ({why}); name the one beside the mask.")
 
 

@@ -248,3 +248,47 @@ def test_not_enough_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UserError, match="GB free; make room"):
         extract(archive, tmp_path / "tree")
     assert not (tmp_path / "tree").exists()
+
+
+def add_folders(packed: tarfile.TarFile, count: int) -> None:
+    info = tarfile.TarInfo("kaggle_3m/empty")
+    info.type = tarfile.DIRTYPE
+    header = info.tobuf()
+    for _ in range(count):
+        packed.fileobj.write(header)
+        packed.offset += len(header)
+
+
+def test_a_tar_of_folders_alone_is_read_no_further_than_its_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=1) as packed:
+        add_folders(packed, 5000)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 1000)
+    read = []
+    step = tarfile.TarFile.next
+    monkeypatch.setattr(tarfile.TarFile, "next", lambda tar: read.append(len(tar.members)) or step(tar))
+    with pytest.raises(DataError, match="would unpack to more than 1000 files and folders"):
+        extract(tmp_path / "a.tar.gz", tmp_path / "tree")
+    assert len(read) <= 1002
+    assert max(read) <= 1  # tarfile's own list does not grow
+
+
+def test_folders_of_a_zip_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 10)
+    archive = pack_zip(tmp_path / "a.zip", {f"kaggle_3m/{n}/": b"" for n in range(20)})
+    with pytest.raises(DataError, match="would unpack to more than 10 files and folders"):
+        extract(archive, tmp_path / "tree")
+
+
+def test_a_zip_s_directory_is_not_read_where_it_is_huge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    archive = pack_zip(tmp_path / "a.zip", {f"{n}": b"" for n in range(100)})
+    monkeypatch.setattr(archives, "MAX_DIRECTORY_BYTES", 2000)
+    monkeypatch.setattr(zipfile, "ZipInfo", None)  # not one entry is made of it
+    with pytest.raises(DataError, match=r"is damaged or incomplete .a header of .* bytes"):
+        extract(archive, tmp_path / "tree")
+
+
+def test_headers_of_a_tar_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    archive = pack_tar(tmp_path / "a.tar", {f"kaggle_3m/{P}/{n}{'x' * 200}.txt": b"" for n in range(50)}, "w")
+    monkeypatch.setattr(archives, "MAX_HEADER_BYTES", 20_000)
+    with pytest.raises(DataError, match=r"is damaged or incomplete .headers without end"):
+        extract(archive, tmp_path / "tree")

@@ -77,6 +77,23 @@ def test_files_that_are_no_model(tmp_path: Path) -> None:
         load_info(path)
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("[]", "its header is a list"),
+        ("null", "its header is a NoneType"),
+        ('"unet"', "its header is a str"),
+        ("[" * 100_000, "it nests too deep"),
+        ('{"format": NaN}', "NaN is no number"),
+    ],
+)
+def test_a_header_that_is_no_mapping(tmp_path: Path, header: str, words: str) -> None:
+    path = tmp_path / "m.safetensors"
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: header})
+    with pytest.raises(DataError, match=f"is not a brainseg model .{words}"):
+        load_info(path)
+
+
 def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "m.safetensors"
     save_model(path, {"a": torch.zeros(1)}, info())

@@ -74,11 +74,42 @@ def test_a_checkpoint_of_another_run_is_not_continued(data: TrainingData, tmp_pa
     assert len(list(tmp_path.glob("*.pt"))) == 1
 
 
-def test_a_damaged_checkpoint_starts_over(data: TrainingData, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_starts_over_and_says_so(
+    data: TrainingData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = train("unet", run_params(), train_params(), data, 1, tmp_path)
     path = next(tmp_path.glob("*.pt"))
-    path.write_bytes(path.read_bytes()[:1000])
-    assert digest(train("unet", run_params(), train_params(), data, 1, tmp_path).state) == digest(whole.state)
+    content = path.read_bytes()
+    for damaged in (content[:1000], content[: len(content) // 2] + bytes(64) + content[len(content) // 2 + 64 :]):
+        path.write_bytes(damaged)
+        rows: list[dict] = []
+        again = train("unet", run_params(), train_params(), data, 1, tmp_path, rows.append)
+        assert digest(again.state) == digest(whole.state)
+        assert "resumed_after_epoch" not in rows[0]
+        assert f"{path} is damaged or of an older version: training starts anew" in capsys.readouterr().err
+
+
+def test_no_bit_of_a_checkpoint_can_change_unnoticed(tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    checkpoint.write(path, {"weights": torch.arange(8.0), "history": [1]})
+    whole = path.read_bytes()
+    found = checkpoint.read(path)
+    assert found is not None
+    assert found["weights"].tolist() == list(range(8))
+    generator = np.random.default_rng(0)
+    for at, bit in zip(generator.integers(len(whole), size=300), generator.integers(8, size=300), strict=True):
+        changed = bytearray(whole)
+        changed[at] ^= 1 << bit
+        path.write_bytes(changed)
+        assert checkpoint.read(path) is None
+        assert not path.exists()
+
+
+def test_a_checkpoint_without_a_digest_is_not_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.pt"
+    torch.save({"history": [1]}, path)
+    assert checkpoint.read(path) is None
+    assert "of an older version" in capsys.readouterr().err
 
 
 def test_finish_leaves_nothing(data: TrainingData, tmp_path: Path) -> None:

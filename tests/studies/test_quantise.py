@@ -14,10 +14,11 @@ from brainseg.data import slices
 from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import write_json
+from brainseg.files import sha256, write_json
 from brainseg.inference.models import load_models
 from brainseg.inference.predictor import ENSEMBLE, probabilities
 from brainseg.model.networks import NETWORKS
+from brainseg.model.shipped import FOLDER
 from brainseg.model.store import load_model, save_model
 from tests.scans.heads import head, threshold_models
 
@@ -83,6 +84,32 @@ def test_graphs_that_do_not_belong_are_refused(made: Path, tmp_path: Path):
     threshold_models(folder, threshold=0.4)
     with pytest.raises(DataError, match=r"unet\.int8\.xml was made from other weights than unet\.safetensors"):
         load_models(folder, precision="int8")
-    (folder / "unet.int8.xml").write_text("no graph")
-    with pytest.raises(DataError, match=r"unet\.int8\.xml is not an int8 graph of brainseg"):
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".bin"])
+def test_a_damaged_graph_is_refused(made: Path, tmp_path: Path, suffix: str):
+    folder = shutil.copytree(made / "int8", tmp_path / "damaged")
+    path = folder / f"unet.int8{suffix}"
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    with pytest.raises(DataError, match=rf"unet\.int8\{suffix} is not the file that was made .its digest differs"):
         load_models(folder, precision="int8")
+
+
+@pytest.mark.parametrize("text", [None, "[]", "null", "{", "[" * 100_000, '{"weights_sha256": "1"}'])
+def test_a_graph_without_a_record_of_its_digests_is_refused(made: Path, tmp_path: Path, text: str | None):
+    folder = shutil.copytree(made / "int8", tmp_path / "damaged")
+    (folder / "unet.int8.json").unlink() if text is None else (folder / "unet.int8.json").write_text(text)
+    with pytest.raises(DataError, match=r"unet\.int8\.json, which has the digests of the int8 graph, cannot be read"):
+        load_models(folder, precision="int8")
+
+
+def test_the_shipped_graphs_have_their_digests():
+    for name in NETWORKS:
+        record = json.loads((FOLDER / f"{name}.int8.json").read_text())
+        assert record == {
+            "weights_sha256": sha256(FOLDER / f"{name}.safetensors"),
+            "xml_sha256": sha256(FOLDER / f"{name}.int8.xml"),
+            "bin_sha256": sha256(FOLDER / f"{name}.int8.bin"),
+        }

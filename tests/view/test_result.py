@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -43,7 +44,11 @@ def test_several_none_and_nothing(out, tmp_path):
         (b"[1]", "the whole: input should be"),
         (b'{"case": "a"}', "kind: field required"),
         (b"not JSON", "Expecting value"),
-        (b"\xff\xfe\x00", "codec"),
+        (b"\xff\xfe\x00", "it is not UTF-8 at byte 0"),
+        (b"[" * 100_000, "it nests too deep"),
+        (b'{"a":' * 100_000, "it nests too deep"),
+        (b"[NaN]", "NaN is no number"),
+        (b"[1" + b"0" * 5000 + b"]", "Exceeds the limit"),
     ],
 )
 def test_other_files_are_one_sentence(tmp_path, text, words):
@@ -53,9 +58,37 @@ def test_other_files_are_one_sentence(tmp_path, text, words):
         read_report(path)
 
 
+def test_what_is_no_file_of_that_size_is_one_sentence(tmp_path):
+    path = tmp_path / "x.json"
+    os.mkfifo(path)
+    for named in (path, tmp_path):  # a folder with nothing but the pipe is not waited for either
+        with pytest.raises(DataError, match=r"it is not a regular file|holds no <case>\.json"):
+            find_result(named)
+    path.unlink()
+    with path.open("wb") as handle:
+        handle.truncate(1 << 30)
+    with pytest.raises(DataError, match=r"x.json is no <case>.json of brainseg predict .it is larger than 17 MB"):
+        find_result(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(DataError, match="it is a folder"):
+        read_report(path)
+
+
+def test_an_unfinished_case_is_no_result(out, tmp_path):
+    path = changed(out, tmp_path, unfinished=True)
+    for named in (path, tmp_path):
+        with pytest.raises(DataError, match=r"turned.json is unfinished; run brainseg predict again"):
+            find_result(named)
+    shutil.copy(out / "tifs.json", tmp_path)
+    assert find_result(tmp_path).report.case == "tifs"
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"input": {"flair": "x" * 5000}}, "input: .*a path that cannot be"),
+        ({"input": {"flair": "a\0b"}}, "input: .*a path that cannot be"),
         ({"case": "../../etc/passwd"}, "case: .*cannot be a path"),
         ({"case": ""}, "case: .*cannot be a path"),
         ({"kind": "array"}, "kind: "),
