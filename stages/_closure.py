@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,12 @@ def table_of(module: Module, name: str) -> Table | None:
             "Choices({'name': entry, ...}, by=('section.key', ...))."
         ) from None
     return Table(frozenset(keys), tuple(by))
+
+
+def tables(project: Project) -> Iterator[Table]:
+    """All tables of choices."""
+    for module in project.modules.values():
+        yield from filter(None, (table_of(module, name) for name in module.defined))
 
 
 class Closure:
