@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import json
+import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,7 +62,8 @@ def stripped(statement: ast.stmt, resolve: Resolve, is_error: Callable[[str], bo
         resolve: names of that module.
         is_error: whether a full name is of one of the project's own errors, whose arguments are all text.
     """
-    found = _Stripper(resolve, is_error).visit(copy.deepcopy(statement))
+    # twice as fast as copy.deepcopy
+    found = _Stripper(resolve, is_error).visit(pickle.loads(pickle.dumps(statement)))
     return found if isinstance(found, list) else [found] if found is not None else []
 
 

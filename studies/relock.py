@@ -104,7 +104,7 @@ def renewed(lock: Lock, pipeline: Mapping[str, Any], params: Mapping[str, Any]) 
             }
             entry = {
                 "cmd": content["cmd"],
-                "deps": [known[path] for path in sorted(content["deps"])],
+                "deps": [dict(known[path]) for path in sorted(content["deps"])],
                 **({"params": {"params.yaml": dict(sorted(wanted.items()))}} if wanted else {}),
                 "outs": entry["outs"],
             }
