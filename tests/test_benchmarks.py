@@ -214,7 +214,7 @@ def test_the_command_writes_the_page(tmp_path):
     log.write_text(HEADER + "t1,download,3.5,129\n")
     result = CliRunner().invoke(command(), ["--log", str(log), "--out", str(out)])
     assert result.exit_code == 0
-    assert "1 of 10 stages" in result.stdout
+    assert "1 of 11 stages" in result.stdout
     assert "| download | 3.5 | 129 |" in out.read_text()
     assert "| train_unetpp | - | - |" in out.read_text()
 
