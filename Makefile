@@ -10,7 +10,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench lint lock clean
+.PHONY: help setup demo test test-slow bench lint lock relock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ lint: $(INSTALLED) ## style, formatting and types
 
 lock: ## write requirements.lock anew, from the newest versions that pyproject.toml admits
 	@PYTHON=$(PYTHON) ./requirements.sh
+
+relock: $(INSTALLED) ## record in dvc.lock that changed code writes the same, after the old and the new have run (minutes)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m studies.relock
 
 clean: ## remove .venv, the scratch copy and the tools' caches (no data, no models)
 	rm -rf $(VENV) .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -48,6 +48,24 @@ class Params(BaseModel):
 
 
 P = TypeVar("P", bound=Params)
+T = TypeVar("T")
+
+
+class Choices(dict[str, T]):
+    """A table of alternatives of which one is taken by its name.
+
+    It is written as `Choices({"name": entry, ...}, by=("section.key", ...))` at the top of a module, so that the stage
+    `code` can read it without running it: only the entries that params.yaml has under the keys `by` count as code of a
+    stage; where `by` is empty those that the stage's command names, and all of them where it names none.
+
+    Args:
+        entries: by name; written out, so that nothing has to be run to know the names.
+        by: dotted keys of params.yaml.
+    """
+
+    def __init__(self, entries: Mapping[str, T], by: Sequence[str] = ()):
+        super().__init__(entries)
+        self.by = tuple(by)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

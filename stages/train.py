@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
 from brainseg.model.dataset import gather
-from brainseg.model.networks import NetworkParams
+from brainseg.model.networks import Architecture, NetworkParams
 from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
 from brainseg.model.training import Trained, finish, train
@@ -28,15 +27,8 @@ from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run
 
 
-class Network(StrEnum):
-    """The two networks."""
-
-    unet = "unet"
-    unetpp = "unetpp"
-
-
 def train_network(
-    network: Annotated[Network, typer.Argument(help="Which network.")],
+    network: Annotated[Architecture, typer.Argument(help="Which network.")],
     data: Annotated[Path, typer.Argument(help="Folder of slice sets from clahe.")],
     index: Annotated[Path, typer.Argument(help="index.csv from filter_labeled.")],
     split: Annotated[Path, typer.Argument(help="split.csv.")],
@@ -58,13 +50,13 @@ def train_network(
         data, read_index(index), read_split(split), shared.inputs, lambda names: progress(names, "reading")
     )
     say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
-    trained = train(network.value, own, shared, gathered, seed, checkpoints / network, _Reporter(own.epochs).show)
+    trained = train(network, own, shared, gathered, seed, checkpoints / network, _Reporter(own.epochs).show)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
     info = ModelInfo(
         format=FORMAT,
-        name=network.value,
-        architecture=network.value,
+        name=network,
+        architecture=network,
         network=NetworkParams(**own.model_dump(include=set(NetworkParams.model_fields))),
         inputs=shared.inputs,
         skull_strip=load_section(params, "skull_strip", SkullStripParams),

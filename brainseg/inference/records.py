@@ -159,7 +159,7 @@ def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) ->
     old = read_record(path, case)
     require_ours(out, old.files, new)
     either = {name: [*old.files.get(name, ()), *([new[name]] if name in new else [])] for name in {**old.files, **new}}
-    claim = {"case": case, UNFINISHED: "writing was interrupted; run brainseg predict again", FILES: either}
+    claim = {"case": case, UNFINISHED: True, FILES: either}
     text = _put(path, sealed(claim), sealed(old.content) if old.content else None, staged)
     for name in new:
         target = out / name

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +15,7 @@ from torch import Tensor, library, nn
 
 from brainseg.errors import DataError, ParamsError
 from brainseg.model.encoder_weights import load_encoder_weights
-from brainseg.params import Params
+from brainseg.params import Choices, Params
 
 Architecture = Literal["unet", "unetpp"]
 NETWORKS: tuple[Architecture, ...] = get_args(Architecture)
@@ -71,13 +72,27 @@ def build_network(
         ParamsError: unknown or unfit encoder, or `plain` asked of U-Net++.
         DataError: the encoder's weights cannot be had.
     """
+    return _widen(BUILDERS[architecture](params, initial), channels)
+
+
+def _unet(params: NetworkParams, initial: bool) -> nn.Module:
     if params.encoder == PLAIN:
-        if architecture == "unetpp":
-            raise ParamsError("unetpp.encoder is 'plain', which is a U-Net; set unet.encoder instead.")
-        return _widen(PlainUNet(list(reversed(params.decoder_channels))), channels)
-    smp = import_smp()
-    _require_encoder(smp, architecture, params.encoder)
-    kind = smp.Unet if architecture == "unet" else smp.UnetPlusPlus
+        return PlainUNet(list(reversed(params.decoder_channels)))
+    return _with_encoder(import_smp().Unet, "unet", params, initial)
+
+
+def _unetpp(params: NetworkParams, initial: bool) -> nn.Module:
+    if params.encoder == PLAIN:
+        raise ParamsError("unetpp.encoder is 'plain', which is a U-Net; set unet.encoder instead.")
+    return _with_encoder(import_smp().UnetPlusPlus, "unetpp", params, initial)
+
+
+BUILDERS: Choices[Callable[[NetworkParams, bool], nn.Module]] = Choices({"unet": _unet, "unetpp": _unetpp})
+
+
+def _with_encoder(kind: Callable[..., Any], architecture: str, params: NetworkParams, initial: bool) -> nn.Module:
+    """One of smp's networks, with its encoder's first weights where `initial`."""
+    _require_encoder(import_smp(), architecture, params.encoder)
     download = initial and params.encoder_weights == "imagenet"
     try:
         network = kind(
@@ -102,7 +117,7 @@ def build_network(
         ) from None
     if initial and params.encoder_weights not in ("imagenet", "none"):
         load_encoder_weights(network.encoder, params.encoder_weights)
-    return _widen(network, channels)
+    return network
 
 
 def _widen(network: nn.Module, channels: int) -> nn.Module:

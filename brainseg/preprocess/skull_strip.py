@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.errors import DataError
-from brainseg.params import Params
+from brainseg.params import Choices, Params
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
 from brainseg.preprocess.volumes import morphology
 
@@ -69,21 +69,33 @@ def make_stripper(params: SkullStripParams, method: Method | None = None) -> Str
     Raises:
         DataError: the weights of "mazurowski" are missing or not theirs.
     """
-    match method or params.method:
-        case "deepbet":
-            from brainseg.preprocess.brain_deepbet import DeepbetStripper
+    name = method or params.method
+    return None if name == "none" else STRIPPERS[name](params)
 
-            return DeepbetStripper()
-        case "mazurowski":
-            from brainseg.preprocess.mazurowski import MazurowskiStripper
 
-            return MazurowskiStripper(params.weights or "", params.weights_sha256)
-        case "classical":
-            from brainseg.preprocess.classical import ClassicalStripper
+def _deepbet(params: SkullStripParams) -> Stripper:
+    from brainseg.preprocess.brain_deepbet import DeepbetStripper
 
-            return ClassicalStripper()
-        case _:
-            return None
+    return DeepbetStripper()
+
+
+def _mazurowski(params: SkullStripParams) -> Stripper:
+    from brainseg.preprocess.mazurowski import MazurowskiStripper
+
+    return MazurowskiStripper(params.weights or "", params.weights_sha256)
+
+
+def _classical(params: SkullStripParams) -> Stripper:
+    from brainseg.preprocess.classical import ClassicalStripper
+
+    return ClassicalStripper()
+
+
+# Each imports its method when it is asked for it: deepbet alone takes seconds.
+STRIPPERS: Choices[Callable[[SkullStripParams], Stripper]] = Choices(
+    {"deepbet": _deepbet, "mazurowski": _mazurowski, "classical": _classical},
+    by=("skull_strip.method", "skull_strip.fallback"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""Before all stages: what each of them runs, so that it is stale when that has changed and not when a comment has."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from brainseg.errors import DataError
+from brainseg.files import atomic_folder
+from brainseg.params import read_yaml
+from stages._closure import Closure
+from stages._command import PARAMS, ParamsFile, run
+from stages._reach import Project
+
+FOLDERS = ("brainseg", "stages")
+
+
+def code(
+    pipeline: Annotated[Path, typer.Argument(help="dvc.yaml, for the stages and their commands.")],
+    out: Annotated[Path, typer.Argument(help="Folder to write: STAGE.txt, one line a definition that the stage runs.")],
+    params: ParamsFile = PARAMS,
+) -> None:
+    """Write what the code of each stage means: a digest of every function, class, constant and data file it reaches.
+
+    Comments, docstrings, annotations and the texts of errors do not count, nor does an entry of a table of
+    choices that the parameters do not choose. `git diff` of the folder names what has changed.
+    """
+    project = Project(Path(), FOLDERS)
+    content = read_yaml(params)
+    found = {
+        stage: Closure(project, module, arguments, content).lines()
+        for stage, (module, *arguments) in commands(pipeline).items()
+        if stage != "code"
+    }
+    with atomic_folder(out) as folder:
+        for stage, lines in found.items():
+            (folder / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def commands(pipeline: Path) -> dict[str, list[str]]:
+    """The module and the arguments of each stage of a dvc.yaml.
+
+    Raises:
+        DataError: a stage's command is not `python -m MODULE ...`.
+    """
+    stages = yaml.safe_load(pipeline.read_text(encoding="utf-8"))["stages"]
+    words = {name: shlex.split(stage["cmd"]) for name, stage in stages.items()}
+    for name, found in words.items():
+        if found[:2] != ["python", "-m"]:
+            raise DataError(f"{pipeline}: the stage {name} does not begin with 'python -m'; write it so.")
+    return {name: found[2:] for name, found in words.items()}
+
+
+if __name__ == "__main__":
+    run(code)
