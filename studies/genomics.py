@@ -29,7 +29,7 @@ from brainseg.radiogenomics.cohort import (
 )
 from brainseg.radiogenomics.published import sentence, verdicts
 from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows, area_sentence, association_rows
-from brainseg.report.summary import markdown
+from brainseg.report.headline import markdown
 from studies.command import run
 from studies.crossval import experiments, predictions
 

@@ -16,7 +16,7 @@ from brainseg.data.phantom import PhantomParams, write_phantom
 from brainseg.data.raw import TREE, list_patients, read_patient
 from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import save_prediction
-from brainseg.report.summary import NAMES
+from brainseg.model.catalogue import MODELS, NETWORKS
 from tests.pipeline import ROOT, merge, run_module
 
 SHIFTS = {"unet": 3, "unetpp": 1, "ensemble": 2}
@@ -59,7 +59,7 @@ def _write_what_earlier_stages_leave(root: Path) -> None:
             slices.save(root / "data" / name / f"{folder.name}.npz", whole)
         split = "test" if index < 3 else "val" if index == 3 else "train"
         rows += [(folder.name, int(number), split) for number in whole.slices]
-        for model in NAMES if split == "test" else ():
+        for model in MODELS if split == "test" else ():
             mask = np.roll(whole.masks, SHIFTS[model], axis=2)
             soft = ndimage.gaussian_filter(mask.astype(np.float32), (0, 1, 1)).clip(0, 1)
             save_prediction(root / "predictions" / model / f"{folder.name}.npz", mask, soft, whole.slices)
@@ -67,8 +67,8 @@ def _write_what_earlier_stages_leave(root: Path) -> None:
     metrics = root / "metrics"
     cut = {"fraction": 0.001, "patient_max": 0.02, "worst_patient": "PHANTOM_CS_0001_20000101"}
     write_json(metrics / "skull_strip.json", {"fallbacks": 0, "tumour_cut": cut})
-    write_json(metrics / "val.json", {model: {"n": 1} for model in NAMES})
-    for model in ("unet", "unetpp"):
+    write_json(metrics / "val.json", {model: {"n": 1} for model in MODELS})
+    for model in NETWORKS:
         trained = {"best_epoch": 2, "epochs": 3, "val_dice": 0.8, "train_patients": 1, "train_slices": 5, "seed": 1}
         write_json(metrics / f"train_{model}.json", trained)
         history = {"epoch": [1, 2, 3], "lr": 0.1, "train_loss": [0.9, 0.5, 0.4], "val_dice": [0.1, 0.8, 0.7]}
