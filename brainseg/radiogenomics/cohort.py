@@ -14,8 +14,8 @@ from pydantic import Field
 from brainseg.data.raw import barcode
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.radiogenomics.agreement import agreement
 from brainseg.radiogenomics.association import CLUSTERS, associations, roc
+from brainseg.radiogenomics.bland_altman import agreement
 from brainseg.radiogenomics.ibsi import ibsi_features
 from brainseg.radiogenomics.published import NAMES
 from brainseg.radiogenomics.shape import Shape, ShapeParams, Spacing, shape_features
