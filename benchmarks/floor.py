@@ -62,7 +62,7 @@ def step_parts(name: Architecture, run_params: RunParams, shared: TrainParams) -
     """Seconds of augmentation, forward pass with loss, backward pass, and update, medians of some steps."""
     torch.manual_seed(SEED)
     run = start(name, run_params, shared.model_copy(update={"device": "cpu"}), steps=REPEATS + 2)
-    network, optimizer = run.steered
+    network, optimizer = run.wrapped
     side, batch = shared.input_size, shared.batch_size
     images, masks = torch.randn(batch, shared.channels, side, side), (torch.rand(batch, 1, side, side) < 0.1).float()
     generator = torch.Generator().manual_seed(SEED)

@@ -8,9 +8,9 @@ from skimage.transform import resize
 
 from benchmarks.settings import CLAHE, INPUTS
 from benchmarks.timing import Comparison, time_pairs
-from brainseg.data.slices import Bool, SliceSet
+from brainseg.data.slices import Bool, Float, SliceSet
 from brainseg.preprocess.clahe import apply_clahe
-from brainseg.preprocess.inputs import Float, box_of, network_input
+from brainseg.preprocess.inputs import box_of, network_input
 
 
 def compare(patients: list[SliceSet], pairs: int) -> Comparison:

@@ -202,7 +202,7 @@ def shape(
     with mistakes_in_one_sentence():
         from brainseg.files import write_csv
         from brainseg.radiogenomics.cohort import RadiogenomicsParams
-        from brainseg.radiogenomics.files import shapes_of_files
+        from brainseg.radiogenomics.mask_files import shapes_of_files
 
         if out is not None:
             _require_file(out, ".csv", replace)

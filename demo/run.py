@@ -117,7 +117,7 @@ def print_results(copy: Path) -> None:
     Raises:
         DemoError: the pipeline ran but left no metrics.
     """
-    from brainseg.report.terminal import format_table  # imports plotting, which the set-up does not need
+    from brainseg.report.text_table import format_table  # imports plotting, which the set-up does not need
 
     metrics = copy / "metrics" / "test.json"
     if not metrics.is_file():

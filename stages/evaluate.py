@@ -13,23 +13,21 @@ from brainseg.data import slices
 from brainseg.data.slices import SliceSet
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
-from brainseg.evaluation.overlays import write_overlays
 from brainseg.evaluation.statistics import EvaluateParams
 from brainseg.files import atomic_path, require_free, write_csv, write_json
-from brainseg.inference.predictor import ENSEMBLE, Prediction, load_prediction
+from brainseg.inference.predictor import Prediction, load_prediction
+from brainseg.model.catalogue import MODELS
 from brainseg.model.dataset import select, split_slices
-from brainseg.model.networks import NETWORKS
 from brainseg.params import load_section, load_seed
+from brainseg.report.headline import summary_markdown
 from brainseg.report.montage import examples
+from brainseg.report.overlays import write_overlays
 from brainseg.report.page import write_page
-from brainseg.report.results import measure
-from brainseg.report.sources import read_sources
-from brainseg.report.summary import summary_markdown
-from brainseg.report.terminal import format_table
+from brainseg.report.page_inputs import read_sources
+from brainseg.report.scores import measure
+from brainseg.report.text_table import format_table
 from brainseg.terminal import say
 from stages._command import LOG, PARAMS, ParamsFile, run
-
-MODELS = (*NETWORKS, ENSEMBLE)
 
 
 def evaluate_models(
@@ -42,7 +40,7 @@ def evaluate_models(
     stripped: Annotated[Path, typer.Option(help="Folder from skull_strip, for pictures.")] = Path("data/stripped"),
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Score U-Net, U-Net++ and their ensemble on the test patients, print the table, and write the page.
+    """Score every network and their ensemble on the test patients, print the table, and write the page.
 
     Per labelled slice and per whole volume, with bootstrap intervals by patient. A patient without a
     prediction, or a prediction without a patient, is an error. `evaluate.bootstrap` is the number of resamples.

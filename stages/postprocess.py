@@ -13,9 +13,9 @@ from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
 from brainseg.files import atomic_folder, require_free, write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, Record, apply, choose
-from brainseg.inference.predictor import ENSEMBLE, probabilities, save_prediction
+from brainseg.inference.predictor import probabilities, save_prediction
+from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.dataset import split_slices
-from brainseg.model.networks import NETWORKS
 from brainseg.model.store import load_model, save_model
 from brainseg.params import load_section
 from brainseg.progress import progress
@@ -34,15 +34,16 @@ def postprocess(
     """Choose threshold, smallest component, hole filling and largest component on validation patients.
 
     The section `postprocess` has the candidates. Each is kept only if it raises the mean whole-volume Dice
-    there; then all are applied to the test patients. The average of both networks is a third model,
-    `ensemble`, with choices of its own.
+    there; then all are applied to the test patients. The average of the networks is a model of its own,
+    `ensemble`, with its own choices.
     """
     settings = load_section(params, "postprocess", PostprocessParams)
     leaky = load_section(params, "split", SplitParams).leaky
     require_free(predictions, models)
-    loaded = {path.stem: load_model(path) for path in sorted(trained.glob("*.safetensors"))}
-    if tuple(loaded) != NETWORKS:
-        raise DataError(f"{trained} holds {', '.join(loaded) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")
+    there = sorted(path.stem for path in trained.glob("*.safetensors"))
+    if there != sorted(NETWORKS):
+        raise DataError(f"{trained} holds {', '.join(there) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")
+    loaded = {name: load_model(trained / f"{name}.safetensors") for name in NETWORKS}
     table = read_split(split)
 
     found: dict[str, dict[str, np.ndarray]] = {name: {} for name in (*loaded, ENSEMBLE)}
@@ -75,7 +76,7 @@ def postprocess(
             folder / f"{ENSEMBLE}.json",
             {
                 "name": ENSEMBLE,
-                "members": sorted(loaded),
+                "members": list(loaded),
                 "postprocess": records[ENSEMBLE],
                 "metrics": {"validation": report[ENSEMBLE] | {"leaky": leaky}},
             },

@@ -1,1 +1,1 @@
-"""What was tried and what it was worth: many runs of the pipeline, gathered into committed tables."""
+"""What was tried and what it was worth: many runs of the pipeline, gathered into the tables of studies/results."""

@@ -1,7 +1,7 @@
 """One change at a time, at a small budget, measured on validation patients.
 
-`python -m studies.ablation run` makes the rows of ablation.yaml that docs/ablation.json lacks, each a `dvc exp run`
-in a folder of its own; `python -m studies.ablation table` writes docs/ablation.md from docs/ablation.json.
+`python -m studies.ablation run` makes the rows of ablation.yaml that studies/results/ablation.json lacks, each a
+`dvc exp run` in a folder of its own; `python -m studies.ablation table` writes docs/ablation.md from that file.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ import yaml
 
 from brainseg.errors import TrainingError
 from brainseg.files import atomic_path, write_json
+from brainseg.model.catalogue import ENSEMBLE
 from studies.ablation_page import page
 from studies.command import run as run_app
+from studies.leak import OUT as LEAK
 
 PLAN = Path(__file__).with_name("ablation.yaml")
-RESULTS = Path("docs/ablation.json")
+RESULTS = Path("studies/results/ablation.json")
 PAGE = Path("docs/ablation.md")
 LOGS = Path("logs/ablation")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -68,10 +70,16 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
     if done.returncode:
         raise TrainingError(f"{' '.join(line)} failed; see {log}, and remove the experiment {name} if it is there.")
     found = {"name": row["name"], "command": " ".join(line), "seconds": round(time.monotonic() - started)}
-    for target, kind in (("evaluate", "test"), ("postprocess", "val")):
-        if row["target"] == target:
-            return found | {kind: json.loads(dvc.api.read(f"metrics/{kind}.json", rev=name))}
-    training = json.loads(dvc.api.read(f"trained/{row['network']}.json", rev=name))["training"]
+
+    def read(path: str) -> Any:
+        return json.loads(dvc.api.read(path, rev=name))
+
+    if row["target"] == "evaluate":
+        return found | {"test": read("metrics/test.json")}
+    if row["target"] == "postprocess":
+        trail = read(f"models/{ENSEMBLE}.json")["postprocess"]["trail"]
+        return found | {"val": read("metrics/val.json"), "trail": trail}
+    training = read(f"trained/{row['network']}.json")["training"]
     kept = ("val_dice", "val_dice_median", "best_epoch", "train_slices", "val_dice_by_patient")
     return found | {key: training[key] for key in kept}
 
@@ -82,7 +90,7 @@ def run(
     threads: Annotated[int, typer.Option(help="Threads of each.")] = 1,
     only: Annotated[str, typer.Option(help="Names of rows, with commas between; all where empty.")] = "",
 ) -> None:
-    """Make the rows that docs/ablation.json lacks."""
+    """Make the rows that studies/results/ablation.json lacks."""
     planned = {row["name"]: row for row in rows(yaml.safe_load(PLAN.read_text(encoding="utf-8")))}
     names = only.split(",") if only else list(planned)
     lock = Lock()
@@ -106,7 +114,7 @@ def _results() -> dict[str, Any]:
 def table() -> None:
     """Write docs/ablation.md."""
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    text = page(plan, _results())
+    text = page(plan, _results(), json.loads(LEAK.read_text(encoding="utf-8")))
     with atomic_path(PAGE) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

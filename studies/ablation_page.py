@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from brainseg.inference.predictor import ENSEMBLE
-from brainseg.model.networks import NETWORKS
+from brainseg.model.catalogue import ENSEMBLE, MODELS
 
 HEAD = """# What each part of the recipe is worth
 
@@ -26,9 +25,9 @@ the median of the patients' changes, which one patient cannot carry alone, and `
 rose. Repetitions of one setting differ by chance alone, the means with a standard deviation of {chance:.3f}
 ({noisy:.3f} with CLAHE): a single row's change of the mean by less than {twice:.3f} is not told apart from chance.
 
-Made by `python -m studies.ablation table` from docs/ablation.json, which has the whole `dvc exp run` line of every row;
-the last column names the row and what it sets beside the budget. `python -m studies.ablation run --only NAME` makes a
-missing one. Times are wall time with two rows side by side on two cores.
+Made by `python -m studies.ablation table` from studies/results/ablation.json, which has the whole `dvc exp run` line of
+every row; the last column names the row and what it sets beside the budget. A missing one is made by
+`python -m studies.ablation run --only NAME`. Times are wall time with two rows side by side on two cores.
 """
 COLUMNS = (
     "| what | mean | median | change | patient | better | slices | min | row |\n"
@@ -36,12 +35,13 @@ COLUMNS = (
 )
 
 
-def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+def page(plan: Mapping[str, Any], results: Mapping[str, Any], leak: Mapping[str, Any]) -> str:
     """The page as Markdown.
 
     Args:
         plan: content of ablation.yaml.
-        results: content of docs/ablation.json, by row.
+        results: content of studies/results/ablation.json, by row.
+        leak: content of studies/results/leak.json, for the group that asks for it.
     """
     patients = _base(results, "base")
     chance, noisy = _chance(plan, results, clahe=False), _chance(plan, results, clahe=True)
@@ -53,6 +53,7 @@ def page(plan: Mapping[str, Any], results: Mapping[str, Any]) -> str:
         if not rows:
             continue
         lines = _LAYOUTS[group.get("target", "train")](rows, _base(results, group.get("base", "base")))
+        lines += _leaks(leak) if group.get("leak") else []
         parts.append(
             "\n".join(
                 [f"## {group['name']}", "", *([group["says"].strip(), ""] if "says" in group else []), *lines, ""]
@@ -99,7 +100,37 @@ def _postprocessed(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str
         return [f"{entry['dice_plain']:.3f}", f"{entry['dice_chosen']:.3f}", steps]
 
     head = ["| what | model | threshold 0.5 | with the chosen steps | steps | row |", "|---|---|---:|---:|---|---|"]
-    return head + _by_model(rows, "val", cells)
+    return (
+        head
+        + _by_model(rows, "val", cells)
+        + [line for row, found in rows if "trail" in found for line in _steps(row["name"], found["trail"])]
+    )
+
+
+def _steps(name: str, trail: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What each candidate of a step gives the ensemble, after the steps kept before it."""
+    lines = ["", f"Steps of the {ENSEMBLE}, `{name}`:", "", "| step | candidate | mean | kept |", "|---|---|---:|---|"]
+    for row in trail:
+        kept = "yes" if row["kept"] else "no"
+        lines.append(f"| {row['step'].replace('_', ' ')} | {row['candidate']} | {row['dice']:.4f} | {kept} |")
+    return lines
+
+
+def _leaks(leak: Mapping[str, Any]) -> list[str]:
+    """At full length: the same slices with and without others of their patients in training."""
+    lines = [
+        "",
+        "| model | slices | patients | Dice with the leak | without | change by patient (95% interval) |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for model, found in leak.items():
+        change = found["by_patient"]
+        lines.append(
+            f"| {model} | {found['slices']} | {found['patients']} | {found['leaky_slice_dice']:.3f} | "
+            f"{found['honest_slice_dice']:.3f} | {change['difference']:+.3f} "
+            f"({change['low']:.3f} to {change['high']:.3f}) |"
+        )
+    return lines
 
 
 def _by_model(rows: list[tuple[Any, Any]], kind: str, cells: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
@@ -107,7 +138,8 @@ def _by_model(rows: list[tuple[Any, Any]], kind: str, cells: Callable[[Mapping[s
     return [
         f"| {' | '.join([row['what'], model, *cells(found[kind][model])])} | {_name(row)} |"
         for row, found in rows
-        for model in (*NETWORKS, ENSEMBLE)
+        for model in MODELS
+        if model in found[kind]  # a row may be older than a network
     ]
 
 

@@ -1,7 +1,8 @@
 """Cross-validation by patient: every patient is a test patient once.
 
 `python -m studies.crossval queue` queues one experiment a fold, `dvc queue start -j 2` runs them, and
-`python -m studies.crossval gather` writes metrics/crossval.csv and metrics/crossval.json from those that are done.
+`python -m studies.crossval gather` writes crossval.csv and crossval.json in studies/results from those that
+are done.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import Prediction, load_prediction
 from studies.command import run as run_app
 
-TABLE, SUMMARY = Path("metrics/crossval.csv"), Path("metrics/crossval.json")
+RESULTS = Path("studies/results")
+TABLE, SUMMARY = RESULTS / "crossval.csv", RESULTS / "crossval.json"
 PREFIX = "crossval-"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -44,7 +46,7 @@ def _line(folds: int, fold: int) -> list[str]:
 
 @app.command()
 def gather() -> None:
-    """Add the folds that are done to metrics/crossval.csv and sum up in metrics/crossval.json."""
+    """Add the folds that are done to crossval.csv and sum up in crossval.json."""
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
     parts = {fold: _fold(name, fold) for name, fold in experiments().items()}
     if known.size:
@@ -114,7 +116,7 @@ def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]
 
     Args:
         experiment: its name, or any revision.
-        model: `unet`, `unetpp` or `ensemble`.
+        model: a name of `MODELS`.
     """
     from dvc.api import DVCFileSystem
 

@@ -15,16 +15,19 @@ from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
 from brainseg.inference.models import load_models
 from brainseg.model.dataset import split_slices
+from studies.command import run
 from studies.patients import segmented
 
 EDGE_PX = 2
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     data: Path = Path("data/clahe"),
     split: Path = Path("splits/split.csv"),
     models: Path = Path("models"),
-    out: Path = Path("docs/failures.csv"),
+    out: Path = Path("studies/results/failures.csv"),
 ) -> None:
     """Write a row per validation patient, of the ensemble with its post-processing."""
     loaded = load_models(models, device="cpu", runtime="torch")
@@ -69,4 +72,4 @@ def errors(truth: Bool, prediction: Bool) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(app)

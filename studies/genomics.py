@@ -1,7 +1,7 @@
 """Does shape tell the genomic cluster of masks that no network had seen? The folds of studies.crossval, put together.
 
-`python -m studies.genomics measure` writes metrics/crossval_shape.csv and metrics/crossval_radiogenomics.json: what the
-stage radiogenomics writes of 13 test patients, of all patients, each predicted by the fold that had it in its test.
+`python -m studies.genomics measure` writes crossval_shape.csv and crossval_radiogenomics.json in studies/results: what
+the stage radiogenomics writes of 13 test patients, of all patients, each predicted by the fold that had it in its test.
 `python -m studies.genomics table` writes the tables of docs/radiogenomics.md from that file.
 """
 
@@ -17,7 +17,7 @@ from brainseg.data import slices
 from brainseg.data.raw import TREE
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, write_csv, write_json
-from brainseg.inference.predictor import ENSEMBLE
+from brainseg.model.catalogue import ENSEMBLE
 from brainseg.params import load_section, load_seed
 from brainseg.radiogenomics.cohort import (
     RadiogenomicsParams,
@@ -29,11 +29,11 @@ from brainseg.radiogenomics.cohort import (
 )
 from brainseg.radiogenomics.published import sentence, verdicts
 from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows, area_sentence, association_rows
-from brainseg.report.summary import markdown
+from brainseg.report.headline import markdown
 from studies.command import run
-from studies.crossval import experiments, predictions
+from studies.crossval import RESULTS, experiments, predictions
 
-METRICS, PAGE = Path("metrics"), Path("docs/radiogenomics.md")
+PAGE = Path("docs/radiogenomics.md")
 START, END = "<!-- tables -->\n", "<!-- /tables -->\n"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -54,15 +54,15 @@ def measure(
         raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
     manual = shape_table(((path.stem, slices.load(path).masks) for path in sorted(data.glob("*.npz"))), settings)
     results = radiogenomics(manual, predicted, clinical, settings, seed)
-    write_csv(METRICS / "crossval_shape.csv", with_clusters(predicted, clinical).sort_values("patient"))
-    write_json(METRICS / "crossval_radiogenomics.json", results)
+    write_csv(RESULTS / "crossval_shape.csv", with_clusters(predicted, clinical).sort_values("patient"))
+    write_json(RESULTS / "crossval_radiogenomics.json", results)
     typer.echo("\n".join(sentences(results)))
 
 
 @app.command()
 def table() -> None:
     """Write the tables of docs/radiogenomics.md."""
-    results = json.loads((METRICS / "crossval_radiogenomics.json").read_text(encoding="utf-8"))
+    results = json.loads((RESULTS / "crossval_radiogenomics.json").read_text(encoding="utf-8"))
     text = PAGE.read_text(encoding="utf-8")
     head, rest = text.split(START)
     with atomic_path(PAGE) as temporary:
@@ -70,7 +70,7 @@ def table() -> None:
 
 
 def tables(results: dict[str, Any]) -> str:
-    """The content of metrics/crossval_radiogenomics.json as Markdown."""
+    """The content of crossval_radiogenomics.json as Markdown."""
     claims = "\n".join(
         f"- {sentence(manual)}; predicted masks: {sentence(predicted).split(', ', 1)[1]}."
         for manual, predicted in zip(

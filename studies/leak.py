@@ -2,7 +2,8 @@
 
 `dvc exp run --name leak-full -S split.by=slice -S filter_labeled.empty_per_labeled=0 evaluate` trains the original
 recipe: labelled slices only, split at random. `python -m studies.leak` holds its Dice on each test slice with tumour
-against that of the cross-validated networks, which never saw the patient, and writes metrics/leak.json.
+against that of the cross-validated networks, which never saw the patient, and writes
+studies/results/leak.json.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.evaluation.statistics import paired
 from brainseg.files import write_json
-from brainseg.inference.predictor import ENSEMBLE
-from brainseg.model.networks import NETWORKS
+from brainseg.model.catalogue import MODELS
 from brainseg.params import load_seed
 from studies.command import run
 from studies.crossval import experiments, predictions
 
-OUT = Path("metrics/leak.json")
+OUT = Path("studies/results/leak.json")
 RESAMPLES = 2000
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -43,7 +43,7 @@ def main(
     if not json.loads(dvc.api.read("metrics/test.json", rev=experiment))["leaky"]:
         raise DataError(f"{experiment} was split by patient; expected an experiment with split.by=slice.")
     results = {}
-    for model in (*NETWORKS, ENSEMBLE):
+    for model in MODELS:
         leaky = _dice(experiment, model, data)
         honest = pd.concat([_dice(name, model, data) for name in experiments()])
         both = leaky.merge(honest, on=["patient", "slice"], suffixes=("_leaky", "_honest"))

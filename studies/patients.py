@@ -11,7 +11,8 @@ from brainseg.data import slices
 from brainseg.data.slices import Bool, SliceSet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import ENSEMBLE, probabilities
+from brainseg.inference.predictor import probabilities
+from brainseg.model.catalogue import ENSEMBLE
 from brainseg.model.dataset import select
 from brainseg.progress import progress
 

@@ -159,7 +159,7 @@ def test_dvc_runs_in_the_copy_once_and_leaves_the_checkout_alone(checkout):
 
 
 def test_missing_metrics_are_one_sentence(tmp_path):
-    pytest.importorskip("brainseg.report.terminal")
+    pytest.importorskip("brainseg.report.text_table")
     with pytest.raises(demo.DemoError, match="does not exist although dvc repro succeeded"):
         demo.print_results(tmp_path)
 

@@ -84,11 +84,6 @@ def digest(path: Path) -> Digest:
         return Digest(path.stat().st_size, hashlib.file_digest(handle, "md5").hexdigest())
 
 
-def barcode(patient: str) -> str:
-    """The barcode `TCGA_<site>_<participant>` of a folder `TCGA_<site>_<participant>_<date>`."""
-    return "_".join(patient.split("_")[:3])
-
-
 def verify(raw: Path, manifest: Manifest, advice: str) -> tuple[int, int]:
     """Compare every file of a raw tree with the manifest.
 

@@ -30,6 +30,11 @@ class RawSlice:
     mask: Path | None
 
 
+def barcode(patient: str) -> str:
+    """The barcode `TCGA_<site>_<participant>` of a folder `TCGA_<site>_<participant>_<date>`."""
+    return "_".join(patient.split("_")[:3])
+
+
 def institution(patient: str) -> str:
     """The tissue source site of a TCGA barcode: TCGA_<site>_<participant>_<date>."""
     parts = patient.split("_")

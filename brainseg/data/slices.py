@@ -18,6 +18,8 @@ FLAIR = 1
 U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from brainseg.data import archives, kaggle, manifest
-from brainseg.data.manifest import barcode
 from brainseg.data.phantom import PhantomParams
-from brainseg.data.raw import TREE, RawSlice, list_patients, list_slices, read_tif
+from brainseg.data.raw import TREE, RawSlice, barcode, list_patients, list_slices, read_tif
 from brainseg.errors import DataError, UserError
 from brainseg.files import atomic_folder
 from brainseg.params import Params

@@ -90,12 +90,6 @@ def read_split(path: Path) -> pd.DataFrame:
     return table
 
 
-def leaking_patients(split: pd.DataFrame) -> list[str]:
-    """Patients with slices in more than one split, sorted."""
-    sides = split.groupby("patient")["split"].nunique()
-    return sorted(str(patient) for patient in sides.index[sides > 1])
-
-
 def _patients_and_strata(index: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Patients and their stratum: institution crossed with small or large tumour within it.
 

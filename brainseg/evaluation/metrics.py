@@ -15,32 +15,86 @@ Both are computed by MONAI.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage
 
-from brainseg.data.slices import Bool, Int, SliceSet
+from brainseg.data.slices import Bool, Float64, Int, SliceSet
 from brainseg.errors import DataError
-from brainseg.evaluation.components import count_components
+from brainseg.evaluation.components import Components, count_components
 from brainseg.evaluation.overlap import EMPTY_CASES, Overlap, overlap, require_pair
 
-Float = npt.NDArray[np.float64]
-
 NSD_TOLERANCE_PX = 2.0
-PATIENT_COLUMNS = (
-    "patient", "dice", "iou", "precision", "recall", "hd95_px", "nsd_2px", "tumour_px", "predicted_px",
-    "components", "missed_components", "predicted_components", "false_components",
-)  # fmt: skip
 SLICE_COLUMNS = (
     "slice", "case", "tp", "fp", "fn", "dice", "iou", "precision", "recall", "hd95_px", "nsd_2px",
 )  # fmt: skip
 
 
-def distances(truth: Bool, prediction: Bool) -> tuple[Float, Float]:
+@dataclass(frozen=True)
+class Measured:
+    """All that the metrics of a patient are computed from.
+
+    Attributes:
+        slices: what `slice_metrics` gave.
+        parts: 3-D components of truth and prediction.
+    """
+
+    slices: pd.DataFrame
+    parts: Components
+
+    @property
+    def whole(self) -> Overlap:
+        """Of all pixels of all slices together."""
+        return Overlap(*(int(self.slices[name].sum()) for name in ("tp", "fp", "fn")))
+
+    def mean(self, name: str) -> float:
+        """Of a column, over the slices with truth or prediction; without any, of what is decided for that case."""
+        drawn = self.slices[self.slices["case"] != EMPTY_CASES[True, True].name]
+        return float((drawn if len(drawn) else self.slices)[name].mean())
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measurement of a patient.
+
+    Attributes:
+        label: its name for people.
+        of: how it is computed.
+        better: which way is better; None where neither is.
+        page: format of the ensemble's value in the page's table of patients; not there where empty.
+        count: a number of things; of everything else metrics/test.json has the mean over patients.
+    """
+
+    label: str
+    of: Callable[[Measured], float]
+    better: Literal["higher", "lower"] | None = None
+    page: str = ""
+    count: bool = False
+
+
+METRICS: Mapping[str, Metric] = {
+    "dice": Metric("Dice", lambda patient: patient.whole.dice, "higher"),  # on the page there is one of each model
+    "iou": Metric("IoU", lambda patient: patient.whole.iou, "higher"),
+    "precision": Metric("precision", lambda patient: patient.whole.precision, "higher", ".3f"),
+    "recall": Metric("recall", lambda patient: patient.whole.recall, "higher", ".3f"),
+    "hd95_px": Metric("HD95", lambda patient: patient.mean("hd95_px"), "lower", ".1f"),
+    "nsd_2px": Metric("NSD", lambda patient: patient.mean("nsd_2px"), "higher"),
+    "tumour_px": Metric("tumour px", lambda patient: patient.whole.tp + patient.whole.fn, count=True),
+    "predicted_px": Metric("predicted px", lambda patient: patient.whole.tp + patient.whole.fp, count=True),
+    "components": Metric("parts", lambda patient: patient.parts.truth, count=True),
+    "missed_components": Metric("missed parts", lambda patient: patient.parts.missed, "lower", ".0f", count=True),
+    "predicted_components": Metric("predicted parts", lambda patient: patient.parts.predicted, count=True),
+    "false_components": Metric("false parts", lambda patient: patient.parts.false, "lower", ".0f", count=True),
+}
+"""Every metric of a patient, in the order of the columns of metrics/per_patient.csv. To add one is to add its entry."""
+PATIENT_COLUMNS = ("patient", *METRICS)
+
+
+def distances(truth: Bool, prediction: Bool) -> tuple[Float64, Float64]:
     """HD95 in pixels and NSD at 2 px of each slice; empty masks as `EMPTY_CASES` has it.
 
     Args:
@@ -90,27 +144,15 @@ def slice_metrics(truth: Bool, prediction: Bool, slices: Int | None = None) -> p
     return pd.DataFrame(rows, columns=list(SLICE_COLUMNS))
 
 
-def patient_metrics(table: pd.DataFrame) -> dict[str, float]:
-    """The metrics of a patient from the table of its slices (see `slice_metrics`).
+def patient_metrics(table: pd.DataFrame, parts: Components) -> dict[str, float]:
+    """The metrics of a patient: `METRICS`, by name.
 
-    Returns:
-        dice, iou, precision, recall of all pixels of all slices together; hd95_px and nsd_2px
-        averaged over the slices with truth or prediction; tumour_px and predicted_px.
+    Args:
+        table: of its slices, from `slice_metrics`.
+        parts: of its masks, from `count_components`.
     """
-    whole = Overlap(*(int(table[name].sum()) for name in ("tp", "fp", "fn")))
-    both_empty = EMPTY_CASES[True, True]
-    drawn = table[table["case"] != both_empty.name]
-    measured = drawn if len(drawn) else table  # all empty: the mean of the values decided for that case
-    return {
-        "dice": whole.dice,
-        "iou": whole.iou,
-        "precision": whole.precision,
-        "recall": whole.recall,
-        "hd95_px": float(measured["hd95_px"].mean()),
-        "nsd_2px": float(measured["nsd_2px"].mean()),
-        "tumour_px": whole.tp + whole.fn,
-        "predicted_px": whole.tp + whole.fp,
-    }
+    measured = Measured(table, parts)
+    return {name: metric.of(measured) for name, metric in METRICS.items()}
 
 
 @dataclass(frozen=True)
@@ -144,8 +186,7 @@ def evaluate(truths: Mapping[str, SliceSet], predictions: Mapping[str, Bool]) ->
         truth = truths[patient]
         table = slice_metrics(truth.masks, predictions[patient], truth.slices)
         parts = count_components(truth.masks, predictions[patient])
-        counts = dict(zip(PATIENT_COLUMNS[-4:], (parts.truth, parts.missed, parts.predicted, parts.false), strict=True))
-        patients.append({"patient": patient, **patient_metrics(table), **counts})
+        patients.append({"patient": patient, **patient_metrics(table, parts)})
         table.insert(0, "patient", patient)
         tables.append(table)
     per_patient = pd.DataFrame(patients, columns=list(PATIENT_COLUMNS))

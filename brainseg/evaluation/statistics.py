@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from brainseg.data.slices import Float64
 from brainseg.errors import DataError
-from brainseg.evaluation.metrics import Evaluation, Float
+from brainseg.evaluation.metrics import METRICS, Evaluation
 from brainseg.evaluation.overlap import EMPTY_CASES
 from brainseg.params import Params
 
@@ -29,7 +30,7 @@ class EvaluateParams(Params):
     overlays: int = Field(4, ge=1, le=12)
 
 
-def bootstrap_ci(values: Sequence[float] | Float, resamples: int, seed: int) -> tuple[float, float]:
+def bootstrap_ci(values: Sequence[float] | Float64, resamples: int, seed: int) -> tuple[float, float]:
     """95% percentile bootstrap interval of the mean, one value a patient (Efron 1979).
 
     Patients are resampled, not slices: slices of one patient are not independent.
@@ -86,7 +87,7 @@ class Paired(NamedTuple):
         return "better" if self.difference > 0 else "worse"
 
 
-def paired(a: Sequence[float] | Float, b: Sequence[float] | Float, resamples: int, seed: int) -> Paired:
+def paired(a: Sequence[float] | Float64, b: Sequence[float] | Float64, resamples: int, seed: int) -> Paired:
     """Compare two models on the same patients.
 
     Args:
@@ -137,10 +138,10 @@ def summarise(evaluation: Evaluation, params: EvaluateParams, seed: int) -> dict
     labeled = slices[slices["tp"] + slices["fn"] > 0]
     empty = slices[slices["tp"] + slices["fn"] == 0]
     low, high = bootstrap_ci(patients["dice"].to_numpy(), params.bootstrap, seed)
-    overlaps = ("dice", "iou", "precision", "recall")
+    averaged = [name for name, metric in METRICS.items() if not metric.count and name != "dice"]
     return {
         "slice": {
-            **{name: _mean(labeled[name]) for name in overlaps},
+            **{name: _mean(labeled[name]) for name in ("dice", "iou", "precision", "recall")},
             **dict(zip(("dice_ci95_low", "dice_ci95_high"), _slice_interval(labeled, params, seed), strict=True)),
             "n": len(labeled),
         },
@@ -150,7 +151,7 @@ def summarise(evaluation: Evaluation, params: EvaluateParams, seed: int) -> dict
             "dice_min": float(patients["dice"].min()),
             "dice_ci95_low": low,
             "dice_ci95_high": high,
-            **{f"{name}_mean": _mean(patients[name]) for name in (*overlaps[1:], "hd95_px", "nsd_2px")},
+            **{f"{name}_mean": _mean(patients[name]) for name in averaged},
             "n": len(patients),
         },
         "empty_slices": {"false_positive_rate": _mean(empty["fp"] > 0), "n": len(empty)},

@@ -10,14 +10,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from brainseg.data.slices import U8, Bool, Int, SliceSet
+from brainseg.data.slices import U8, Bool, Float, Int, SliceSet
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
+from brainseg.model.catalogue import ENSEMBLE
 from brainseg.model.forward import volume_probability
 from brainseg.model.store import ModelInfo
-from brainseg.preprocess.inputs import Float
-
-ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from brainseg.data import slices
-from brainseg.data.slices import SliceSet
+from brainseg.data.slices import Float, SliceSet
 from brainseg.errors import DataError
-from brainseg.preprocess.inputs import Box, Float, InputParams, box_of, network_input, network_target
+from brainseg.preprocess.inputs import Box, InputParams, box_of, network_input, network_target
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from brainseg.data.slices import SliceSet
-from brainseg.preprocess.inputs import Float, InputParams, box_of, network_batches, to_slice_grid
+from brainseg.data.slices import Float, SliceSet
+from brainseg.preprocess.inputs import InputParams, box_of, network_batches, to_slice_grid
 
 
 def volume_probability(

@@ -19,7 +19,7 @@ class Run:
     """The state of a run between two epochs; what a checkpoint holds.
 
     Attributes:
-        steered: network and optimiser as Fabric wraps them for device and precision.
+        wrapped: network and optimiser as Fabric wraps them for device and precision.
         history: one row per finished epoch: epoch, lr, train_loss and, with validation patients, val_dice.
         best: averaged weights of the best epoch so far; of the last where nothing is validated.
         best_scores: whole-volume Dice of that epoch by validation patient.
@@ -30,7 +30,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.OneCycleLR | None
     fabric: Any
-    steered: tuple[Any, Any]
+    wrapped: tuple[Any, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     best_scores: dict[str, float] = field(default_factory=dict)

@@ -147,7 +147,7 @@ def _epoch(run: Run, images: Tensor, masks: Tensor, params: TrainParams, seed: i
     """One pass over the training slices; returns the mean loss."""
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
     torch.manual_seed(_mix(seed, epoch))  # layers that draw by themselves
-    network, optimizer = run.steered
+    network, optimizer = run.wrapped
     network.train()
     total = 0.0
     batches = _batches(torch.randperm(len(images), generator=generator), params)

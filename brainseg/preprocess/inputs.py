@@ -11,13 +11,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from brainseg.data.slices import Int, SliceSet
+from brainseg.data.slices import Bool, Float, Int, SliceSet
 from brainseg.params import Params
 
-Float = npt.NDArray[np.float32]
 CLIP = 5.0  # standard deviations; beyond it lie vessels, fat and artefacts
 
 
@@ -64,7 +62,7 @@ class Box:
     side: int
 
 
-def brain_box(brain: npt.NDArray[np.bool_], margin: int = 4) -> Box:
+def brain_box(brain: Bool, margin: int = 4) -> Box:
     """The smallest square around the brain of all slices, plus a margin.
 
     Args:
@@ -88,7 +86,7 @@ def box_of(slice_set: SliceSet, params: InputParams) -> Box:
     return brain_box(np.ones((1, *slice_set.brain.shape[1:]), bool))
 
 
-def network_input(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_] | None = None) -> Float:
+def network_input(slice_set: SliceSet, params: InputParams, keep: Bool | None = None) -> Float:
     """Normalise by volume, cut the window out, resize.
 
     Args:
@@ -146,7 +144,7 @@ def _planes(slice_set: SliceSet, params: InputParams, chosen: list[int], frame: 
         yield _resize(_cut(image.astype(np.float32), frame.box), params.input_size).transpose(2, 0, 1)
 
 
-def network_target(slice_set: SliceSet, params: InputParams, keep: npt.NDArray[np.bool_]) -> Float:
+def network_target(slice_set: SliceSet, params: InputParams, keep: Bool) -> Float:
     """Truth on the network's grid: float32 [k, input_size, input_size], the share of a pixel that is tumour.
 
     Left soft: a threshold here would move edges by up to half a pixel of the coarser grid.

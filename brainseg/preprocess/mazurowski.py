@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from brainseg.data.slices import U8, Bool
+from brainseg.data.slices import U8, Bool, Float
 from brainseg.errors import DataError
 from brainseg.files import sha256
 from brainseg.preprocess.volumes import largest_component
@@ -26,8 +26,6 @@ SIDE = 256  # the size the network was trained at
 _WIDTHS = (32, 64, 128, 256, 512)
 _BATCH = 8
 _ADVICE = "give skull_strip.weights the weights_128.h5 that MaciejMazurowski/brain-segmentation links to."
-
-Float = npt.NDArray[np.float32]
 
 
 def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:

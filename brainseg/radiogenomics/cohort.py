@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from brainseg.data.raw import barcode
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.radiogenomics.agreement import agreement
 from brainseg.radiogenomics.association import CLUSTERS, associations, roc
+from brainseg.radiogenomics.bland_altman import agreement
 from brainseg.radiogenomics.ibsi import ibsi_features
 from brainseg.radiogenomics.published import NAMES
 from brainseg.radiogenomics.shape import Shape, ShapeParams, Spacing, shape_features
@@ -36,11 +37,6 @@ class RadiogenomicsParams(ShapeParams):
 
     ibsi: bool = True
     bootstrap: int = Field(default=2000, ge=100, le=100_000)
-
-
-def barcode(patient: str) -> str:
-    """The patient as data.csv names it: TCGA_<site>_<participant>, without the scan's date."""
-    return "_".join(patient.split("_")[:3])
 
 
 def measure(mask: Bool, params: RadiogenomicsParams, spacing: Spacing | None = None) -> dict[str, float]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cc3d
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,9 @@ from skimage.measure import find_contours
 
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
+from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.params import Params
+from brainseg.preprocess.volumes import largest_component
 from brainseg.radiogenomics.ellipsoid import Points, enclosing_ellipsoid
 
 Spacing = tuple[float, float, float]
@@ -89,7 +90,7 @@ def shape_features(mask: Bool, params: ShapeParams, spacing: Spacing | None = No
     if not mask.any():
         raise DataError("the mask is empty: there is no shape to measure.")
     step = spacing or (params.thickness, 1.0, 1.0)
-    parts = int(cc3d.connected_components(mask, connectivity=26, return_N=True)[1])
+    parts = int(ndimage.label(mask, CONNECTIVITY_26)[1])
     area = mask.sum((1, 2))
     largest = int(area.argmax())
     radii, angles = radial_distances(mask[largest], params, (step[1], step[2]))
@@ -97,7 +98,7 @@ def shape_features(mask: Bool, params: ShapeParams, spacing: Spacing | None = No
     return Shape(
         asd=angular_standard_deviation(radii, angles, params.bins),
         bevr=ellipsoid_volume_ratio(mask, step),
-        bevr_largest=ellipsoid_volume_ratio(cc3d.largest_k(mask, 1) > 0 if parts > 1 else mask, step),
+        bevr_largest=ellipsoid_volume_ratio(largest_component(mask) if parts > 1 else mask, step),
         mf=margin_fluctuation(radii, params.smoothing),
         volume=float(mask.sum() * math.prod(step)),
         components=parts,

@@ -13,7 +13,7 @@ import pandas as pd
 from brainseg.errors import DataError
 from brainseg.evaluation.statistics import Paired, paired
 from brainseg.files import atomic_path
-from brainseg.report.summary import NAMES
+from brainseg.model.catalogue import CATALOGUE
 
 FILE = "per_patient.csv"
 RESAMPLES, SEED = 10_000, 0
@@ -71,7 +71,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[Paired, pd.Data
         DataError: no model, or no patient of one, is in both.
     """
     found = {}
-    for model in NAMES:
+    for model in CATALOGUE:
         both = a[a["model"] == model].merge(b[b["model"] == model], on="patient", suffixes=("_a", "_b"))
         if len(both):
             rows = pd.DataFrame({"patient": both["patient"], "a": both["dice_a"], "b": both["dice_b"]})
@@ -87,7 +87,7 @@ def sentence(model: str, result: Paired, a: str, b: str) -> str:
     """What one comparison says."""
     words = {"better": f"{b} is better than {a}", "worse": f"{b} is worse than {a}"}
     return (
-        f"{NAMES[model]}: {words.get(result.verdict, f'{a} and {b} are not told apart')} "
+        f"{CATALOGUE[model].label}: {words.get(result.verdict, f'{a} and {b} are not told apart')} "
         f"({result.difference:+.4f} mean whole-volume Dice, 95% interval {result.low:+.4f} to {result.high:+.4f}; "
         f"{result.better} of {result.n} patients better, {result.worse} worse; Wilcoxon p = {result.p:.2g}, "
         f"effect {result.effect:+.2f})."
@@ -120,7 +120,9 @@ def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str
         panel.hlines(at, rows["a"], rows["b"], colors=colours, linewidth=2)
         panel.scatter(rows["a"], at, s=16, color="#999999", zorder=3, label=a)
         panel.scatter(rows["b"], at, s=16, color=colours, zorder=3, label=b)
-        panel.set(yticks=list(at), yticklabels=rows["patient"], title=NAMES[model], xlabel="whole-volume Dice")
+        panel.set(
+            yticks=list(at), yticklabels=rows["patient"], title=CATALOGUE[model].label, xlabel="whole-volume Dice"
+        )
         panel.tick_params(axis="y", labelsize=7)
         panel.invert_yaxis()
     figure.suptitle(f"grey: {a}; blue: better in {b}; orange: worse", fontsize=9)

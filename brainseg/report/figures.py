@@ -9,12 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from brainseg.model.catalogue import CATALOGUE, MODELS, NETWORKS, Entry
 from brainseg.report.genomics import box_plots
-from brainseg.report.sources import Sources
-from brainseg.report.summary import NAMES
+from brainseg.report.page_inputs import Sources
 
-COLOURS = {"unet": "#0072B2", "unetpp": "#D55E00", "ensemble": "#009E73"}  # Okabe and Ito 2008
-SYMBOLS = {"unet": "circle", "unetpp": "diamond", "ensemble": "square"}
 LABELED, EMPTY = "#CC79A7", "#999999"
 _LAYOUT = {
     "template": "plotly_white",
@@ -68,36 +66,37 @@ def _sizes(table: pd.DataFrame) -> go.Figure:
 
 def _training(sources: Sources) -> go.Figure:
     figure = make_subplots(1, 2, subplot_titles=("mean whole-volume Dice on validation patients", "training loss"))
-    for name in ("unet", "unetpp"):
+    for name in NETWORKS:
+        entry = CATALOGUE[name]
         history, best = sources.tables[f"history_{name}"], sources.summaries[f"train_{name}"]["best_epoch"]
-        line = {"color": COLOURS[name]}
+        line = {"color": entry.colour}
         for column, key in ((1, "val_dice"), (2, "train_loss")):
             figure.add_scatter(
-                x=history["epoch"], y=history[key], name=NAMES[name], line=line, mode="lines+markers",
+                x=history["epoch"], y=history[key], name=entry.label, line=line, mode="lines+markers",
                 marker={"size": 4}, legendgroup=name, showlegend=column == 1, row=1, col=column,
             )  # fmt: skip
         chosen = history[history["epoch"] == best]
         figure.add_scatter(
-            x=chosen["epoch"], y=chosen["val_dice"], name=f"{NAMES[name]}: chosen, epoch {best}", mode="markers",
-            marker={"symbol": "star", "size": 14, "color": COLOURS[name]}, legendgroup=name, row=1, col=1,
+            x=chosen["epoch"], y=chosen["val_dice"], name=f"{entry.label}: chosen, epoch {best}", mode="markers",
+            marker={"symbol": "star", "size": 14, "color": entry.colour}, legendgroup=name, row=1, col=1,
         )  # fmt: skip
     figure.update_layout(_LAYOUT | {"legend": {"orientation": "h", "y": -0.2, "x": 0}})
     figure.update_xaxes(title_text="epoch")
     return figure
 
 
-def _models(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(name, table[table["model"] == name]) for name in NAMES]
+def _models(table: pd.DataFrame) -> list[tuple[str, Entry, pd.DataFrame]]:
+    return [(name, entry, table[table["model"] == name]) for name, entry in CATALOGUE.items()]
 
 
 def _distribution(table: pd.DataFrame) -> go.Figure:
     boxes = [
         go.Box(
-            x=rows["patient"].str.split("_").str[1], y=rows["dice"], text=rows["patient"], name=NAMES[name],
-            boxpoints="all", jitter=0.4, pointpos=0, marker={"color": COLOURS[name], "symbol": SYMBOLS[name]},
+            x=rows["patient"].str.split("_").str[1], y=rows["dice"], text=rows["patient"], name=entry.label,
+            boxpoints="all", jitter=0.4, pointpos=0, marker={"color": entry.colour, "symbol": entry.symbol},
             offsetgroup=name,
         )
-        for name, rows in _models(table)
+        for name, entry, rows in _models(table)
     ]  # fmt: skip
     return _figure(boxes, "institution", "whole-volume Dice", boxmode="group")
 
@@ -105,10 +104,10 @@ def _distribution(table: pd.DataFrame) -> go.Figure:
 def _size_dice(table: pd.DataFrame) -> go.Figure:
     points = [
         go.Scatter(
-            x=rows["tumour_px"], y=rows["dice"], text=rows["patient"], name=NAMES[name], mode="markers",
-            marker={"color": COLOURS[name], "symbol": SYMBOLS[name], "size": 9, "opacity": 0.8},
+            x=rows["tumour_px"], y=rows["dice"], text=rows["patient"], name=entry.label, mode="markers",
+            marker={"color": entry.colour, "symbol": entry.symbol, "size": 9, "opacity": 0.8},
         )
-        for name, rows in _models(table)
+        for name, entry, rows in _models(table)
     ]  # fmt: skip
     return _figure(points, "tumour, pixels of the volume", "whole-volume Dice")
 
@@ -118,8 +117,8 @@ def _components(table: pd.DataFrame) -> go.Figure:
     shares = (("missed_components", "components", "missed"), ("false_components", "predicted_components", "false"))
     bars = [
         go.Bar(
-            x=[NAMES[name] for name in NAMES], y=[int(sums[name][part]) for name in NAMES], name=label,
-            text=[f"{sums[name][part]:.0f} of {sums[name][whole]:.0f}" for name in NAMES], textposition="auto",
+            x=[entry.label for entry in CATALOGUE.values()], y=[int(sums[name][part]) for name in MODELS], name=label,
+            text=[f"{sums[name][part]:.0f} of {sums[name][whole]:.0f}" for name in MODELS], textposition="auto",
             marker_color=colour,
         )
         for (part, whole, label), colour in zip(shares, (LABELED, EMPTY), strict=True)
@@ -129,12 +128,12 @@ def _components(table: pd.DataFrame) -> go.Figure:
 
 def _precision_recall(sources: Sources) -> go.Figure:
     lines = []
-    for name, rows in _models(sources.tables["precision_recall"]):
+    for name, entry, rows in _models(sources.tables["precision_recall"]):
         area = sources.summaries["test"][name]["calibration"]["average_precision"]
         lines.append(
             go.Scatter(
                 x=rows["recall"], y=rows["precision"], text=[f"threshold {value:.2f}" for value in rows["threshold"]],
-                name=f"{NAMES[name]}, area {area:.3f}", mode="lines", line={"color": COLOURS[name]},
+                name=f"{entry.label}, area {area:.3f}", mode="lines", line={"color": entry.colour},
             )
         )  # fmt: skip
     return _figure(lines, "recall", "precision", xaxis_range=[0, 1.02], yaxis_range=[0, 1.02])
@@ -144,13 +143,13 @@ def _calibration(sources: Sources) -> go.Figure:
     lines: list[Any] = [
         go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="perfect", line={"color": "#767676", "dash": "dot"})
     ]
-    for name, rows in _models(sources.tables["calibration"]):
+    for name, entry, rows in _models(sources.tables["calibration"]):
         error = sources.summaries["test"][name]["calibration"]["ece"]
         lines.append(
             go.Scatter(
                 x=rows["probability"], y=rows["tumour"], text=[f"{n} pixels" for n in rows["pixels"]],
-                name=f"{NAMES[name]}, ECE {error:.4f}", mode="lines+markers",
-                line={"color": COLOURS[name]}, marker={"symbol": SYMBOLS[name]},
+                name=f"{entry.label}, ECE {error:.4f}", mode="lines+markers",
+                line={"color": entry.colour}, marker={"symbol": entry.symbol},
             )
         )  # fmt: skip
     return _figure(lines, "probability", "share that is tumour", xaxis_range=[0, 1.02], yaxis_range=[0, 1.02])

@@ -9,10 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from brainseg.model.catalogue import CATALOGUE, ENSEMBLE
 from brainseg.radiogenomics import published
 
 CLUSTERING = "RNASeqCluster"
-SOURCES = {"manual": "#CC79A7", "predicted": "#009E73"}
+SOURCES = {"manual": "#CC79A7", "predicted": CATALOGUE[ENSEMBLE].colour}
 COLUMNS = (
     "feature", "clustering", "patients", "unknown", "Fisher p", "Cramer's V", "rank p", "rank p, Holm",
     "epsilon squared", "patients predicted", "Fisher p predicted", "published",

@@ -16,17 +16,18 @@ from plotly.offline import get_plotlyjs
 
 from brainseg.data.raw import institution
 from brainseg.data.slices import SliceSet
+from brainseg.evaluation.metrics import METRICS
 from brainseg.files import atomic_path
 from brainseg.inference.predictor import Prediction
+from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS, NETWORKS, TRUTH_COLOUR
 from brainseg.radiogenomics import published
 from brainseg.radiogenomics.cohort import sentences
-from brainseg.report import genomics, summary
-from brainseg.report.figures import COLOURS, all_figures
+from brainseg.report import genomics, headline
+from brainseg.report.figures import all_figures
 from brainseg.report.montage import Example
-from brainseg.report.sources import Sources, changed_params
+from brainseg.report.page_inputs import Sources, changed_params
 from brainseg.report.viewer import viewers
 
-TRUTH_COLOUR = "#F0E442"  # Okabe and Ito's yellow, on grey
 FOLDER = Path(str(files("brainseg"))) / "report" / "page"
 
 
@@ -51,19 +52,21 @@ def write_page(
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("report.html").render(
         sources=sources,
-        warnings=summary.warnings(sources.leaky, sources.phantom),
+        warnings=headline.warnings(sources.leaky, sources.phantom),
         changed=changed_params(sources.params),
-        columns=summary.COLUMNS,
-        results=summary.result_rows(sources.summaries["test"]),
-        published=summary.published_rows(),
-        paired=summary.paired_sentence(sources.summaries["paired"]),
+        columns=headline.COLUMNS,
+        results=headline.result_rows(sources.summaries["test"]),
+        published=headline.published_rows(),
+        paired=headline.paired_sentences(sources.summaries["paired"]),
         counts=_split_counts(sources),
         training=_training(sources),
         genomics=_genomics(sources.radiogenomics),
         examples=examples,
         patients=patients,
-        names=summary.NAMES,
-        colours=COLOURS | {"truth": TRUTH_COLOUR},
+        models=CATALOGUE,
+        ensemble=ENSEMBLE,
+        metrics={name: metric for name, metric in METRICS.items() if metric.page},
+        colours={"truth": TRUTH_COLOUR} | {name: entry.colour for name, entry in CATALOGUE.items()},
         viewers={patient: _script(content) for patient, content in looked_at.items()},
         figures={name: _script(_figure(figure)) for name, figure in all_figures(sources).items()},
         plotly=Markup(get_plotlyjs()),
@@ -78,27 +81,26 @@ def patient_rows(per_patient: pd.DataFrame) -> list[dict[str, Any]]:
     """A row per test patient, the worst by the ensemble's Dice first.
 
     Returns:
-        patient, institution, tumour_px, the Dice of each model under its name, and of the ensemble precision, recall,
-        hd95_px, missed, false.
+        patient, institution, tumour_px, the Dice of each model under its name, and the ensemble's metrics that the
+        page shows.
     """
     dice = per_patient.pivot(index="patient", columns="model", values="dice")
-    ensemble = per_patient[per_patient["model"] == "ensemble"].set_index("patient")
+    ensemble = per_patient[per_patient["model"] == ENSEMBLE].set_index("patient")
     rows = []
-    for patient in sorted(dice.index, key=lambda name: (dice.loc[name, "ensemble"], name)):
+    for patient in sorted(dice.index, key=lambda name: (dice.loc[name, ENSEMBLE], name)):
         own = ensemble.loc[patient]
         rows.append(
             {"patient": patient, "institution": institution(patient), "tumour_px": int(own["tumour_px"])}
-            | {name: float(dice.loc[patient, name]) for name in summary.NAMES}
-            | {key: float(own[key]) for key in ("precision", "recall", "hd95_px")}
-            | {"missed": int(own["missed_components"]), "false": int(own["false_components"])}
+            | {name: float(dice.loc[patient, name]) for name in MODELS}
+            | {name: (int if metric.count else float)(own[name]) for name, metric in METRICS.items() if metric.page}
         )
     return rows
 
 
 def _split_counts(sources: Sources) -> str:
     data, split = sources.summaries["dataset"], sources.params["split"]
-    train, test = sources.summaries["train_unet"], sources.summaries["test"]["ensemble"]["volume"]
-    val = sources.summaries["val"]["ensemble"]
+    train, test = sources.summaries[f"train_{NETWORKS[0]}"], sources.summaries["test"][ENSEMBLE]["volume"]
+    val = sources.summaries["val"][ENSEMBLE]
     return (
         f"{data['patients']} patients, {data['slices']} slices, {data['labeled']} with tumour; split by {split['by']}, "
         f"seed {train['seed']}: {train['train_patients']} patients ({train['train_slices']} slices) to train, "
@@ -109,11 +111,11 @@ def _split_counts(sources: Sources) -> str:
 def _training(sources: Sources) -> list[tuple[str, ...]]:
     """network, chosen epoch, validation Dice, minutes, peak memory."""
     rows: list[tuple[str, ...]] = []
-    for name in ("unet", "unetpp"):
+    for name in NETWORKS:
         found, log = sources.summaries[f"train_{name}"], sources.stages.get(f"train_{name}")
         cost = (f"{log[0] / 60:.1f} min", f"{log[1]:.0f} MiB") if log else ("-", "-")
         chosen = f"{found['best_epoch']} of {found['epochs']}"
-        rows.append((summary.NAMES[name], chosen, f"{found['val_dice']:.3f}", *cost))
+        rows.append((CATALOGUE[name].label, chosen, f"{found['val_dice']:.3f}", *cost))
     return rows
 
 

@@ -16,18 +16,19 @@ MARGIN_PX = 6
 Window = tuple[slice, slice]
 
 
-def window_of(brain: Bool) -> Window:
+def window_of(brain: Bool, margin: int = MARGIN_PX) -> Window:
     """The brain's bounding box over all slices with a margin; everything where there is no brain.
 
     Args:
         brain: bool [n, height, width].
+        margin: in pixels.
     """
     if not brain.any():
         return slice(0, brain.shape[1]), slice(0, brain.shape[2])
     spans = []
     for axes, size in (((0, 2), brain.shape[1]), ((0, 1), brain.shape[2])):
         found = np.flatnonzero(brain.any(axis=axes))
-        spans.append(slice(max(int(found[0]) - MARGIN_PX, 0), min(int(found[-1]) + 1 + MARGIN_PX, size)))
+        spans.append(slice(max(int(found[0]) - margin, 0), min(int(found[-1]) + 1 + margin, size)))
     return spans[0], spans[1]
 
 

@@ -11,14 +11,13 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.inference.predictor import Prediction
+from brainseg.model.catalogue import ENSEMBLE, MODELS
 from brainseg.report.pictures import data_url, outline, white_of, window_of
-from brainseg.report.summary import NAMES
 
 BUDGET_BYTES = 16_000_000
 """Of all patients together, so that the page stays under 25 MB with its plotting library."""
 FAINT = 8
 """A slice whose probability is nowhere above this (of 255) has none to show."""
-SHOWN = "ensemble"
 
 
 def viewers(
@@ -43,7 +42,7 @@ def viewers(
     found: dict[str, str] = {}
     for patient in order:
         rows = per_slice[per_slice["patient"] == patient]
-        of_patient = {model: predictions[model][patient] for model in NAMES}
+        of_patient = {model: predictions[model][patient] for model in MODELS}
         content = json.dumps(viewer(truths[patient], of_patient, rows), separators=(",", ":"))
         budget -= len(content)
         if budget < 0:
@@ -63,7 +62,7 @@ def viewer(truth: SliceSet, predictions: Mapping[str, Prediction], rows: pd.Data
     window = window_of(truth.brain)
     flair = truth.images[..., FLAIR][:, *window]
     white = white_of(flair)
-    soft = predictions[SHOWN].probability[:, *window]
+    soft = predictions[ENSEMBLE].probability[:, *window]
     outlines = {"truth": truth.masks} | {model: found.mask for model, found in predictions.items()}
     return {
         "width": flair.shape[2],

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from brainseg.data import manifest
+from brainseg.data.raw import barcode
 
 MakeTree = Callable[..., Path]
 
@@ -30,7 +31,7 @@ def make_tree() -> MakeTree:
                     mask[2:4, 2 : 2 + number] = 255
                 tifffile.imwrite(folder / f"{patient}_{number}.tif", image, photometric="rgb")
                 tifffile.imwrite(folder / f"{patient}_{number}_mask.tif", mask)
-        barcodes = "".join(f"{manifest.barcode(patient)},1\n" for patient in patients)
+        barcodes = "".join(f"{barcode(patient)},1\n" for patient in patients)
         (root / "kaggle_3m" / "data.csv").write_text("Patient,death01\n" + barcodes)
         (root / "kaggle_3m" / "README.md").write_text("# LGG Segmentation Dataset\n")
         return root
@@ -49,6 +50,6 @@ def published(tmp_path: Path, make_tree: MakeTree, monkeypatch: pytest.MonkeyPat
     for path in sorted(root.glob("kaggle_3m/*/*.tif")):
         files.setdefault(path.parent.name, {})[path.name] = manifest.digest(path)
     del files["TCGA_BB_0003_19990103"]
-    known = manifest.Manifest(files, frozenset(map(manifest.barcode, PUBLISHED)), slices=9, slices_with_tumour=4)
+    known = manifest.Manifest(files, frozenset(map(barcode, PUBLISHED)), slices=9, slices_with_tumour=4)
     monkeypatch.setattr(manifest, "load", lambda: known)
     return root

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from brainseg.data import manifest
+from brainseg.data.raw import barcode
 from brainseg.errors import DataError, DatasetError
 
 
@@ -12,7 +13,7 @@ def test_public_manifest_has_the_published_counts():
     assert len(known.files) == 88
     assert sum(map(len, known.files.values())) == 6282
     assert (known.slices, known.slices_with_tumour) == (3929, 1373)
-    assert {manifest.barcode(name) for name in known.files} < known.barcodes
+    assert {barcode(name) for name in known.files} < known.barcodes
     # 256 x 256 uncompressed pixels, 3 channels or 1, and the TIF header
     assert {d.size for files in known.files.values() for d in files.values()} == {203102, 65746}
     assert all(len(d.md5) == 32 for files in known.files.values() for d in files.values())
@@ -24,10 +25,6 @@ def test_public_manifest_has_the_published_counts():
 def test_digest_is_the_md5_of_the_bytes(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"abc")
     assert manifest.digest(tmp_path / "a") == manifest.Digest(3, "900150983cd24fb0d6963f7d28e17f72")  # RFC 1321
-
-
-def test_barcode_drops_the_date():
-    assert manifest.barcode("TCGA_HT_A61B_19991127") == "TCGA_HT_A61B"
 
 
 def test_verify_counts_known_and_unknown_files(published: Path):

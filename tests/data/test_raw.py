@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from brainseg.data.raw import institution, list_patients, list_slices, read_patient, read_tif
+from brainseg.data.raw import barcode, institution, list_patients, list_slices, read_patient, read_tif
 from brainseg.errors import DataError
 
 
@@ -16,6 +16,10 @@ def put(folder: Path, name: str, value: int = 0, shape: tuple[int, ...] = (4, 4,
 def test_institution() -> None:
     assert institution("TCGA_DU_7010_19860307") == "DU"
     assert institution("someone") == "unknown"
+
+
+def test_the_barcode_drops_the_date() -> None:
+    assert barcode("TCGA_HT_A61B_19991127") == "TCGA_HT_A61B"
 
 
 def test_patients_are_folders_sorted(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainseg.data.splits import SplitParams, leaking_patients, make_split, read_split
+from brainseg.data.splits import SplitParams, make_split, read_split
 from brainseg.errors import DataError
 
 
@@ -22,6 +22,12 @@ def index(patients: int, slices: int = 6, sites: int = 3) -> pd.DataFrame:
 
 def params(**changes: object) -> SplitParams:
     return SplitParams(**({"by": "patient", "val": 0.15, "test": 0.15} | changes))
+
+
+def leaking_patients(split: pd.DataFrame) -> list[str]:
+    """Patients with slices in more than one split, sorted."""
+    sides = split.groupby("patient")["split"].nunique()
+    return sorted(str(patient) for patient in sides.index[sides > 1])
 
 
 def by_patient(split: pd.DataFrame) -> pd.Series:

@@ -8,7 +8,9 @@ from sklearn.metrics import f1_score, jaccard_score, precision_score, recall_sco
 
 from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
+from brainseg.evaluation.components import count_components
 from brainseg.evaluation.metrics import (
+    METRICS,
     PATIENT_COLUMNS,
     distances,
     evaluate,
@@ -173,11 +175,15 @@ class TestDistances:
             distances(NONE, NONE)
 
 
+def measured(truth, prediction):
+    return patient_metrics(slice_metrics(truth, prediction), count_components(truth, prediction))
+
+
 class TestPatientMetrics:
     def test_volume_is_of_all_pixels_distances_are_means_over_drawn_slices(self):
         truth = np.stack([square(5, 5, 10), square(5, 5, 4), NONE, NONE])
         prediction = np.stack([square(5, 9, 10), NONE, square(0, 0, 2), NONE])
-        found = patient_metrics(slice_metrics(truth, prediction))
+        found = measured(truth, prediction)
         # tp 60, fp 40 + 4, fn 40 + 16
         assert found["dice"] == pytest.approx(120 / 220)
         assert found["iou"] == pytest.approx(60 / 160)
@@ -187,8 +193,23 @@ class TestPatientMetrics:
         assert found["hd95_px"] == pytest.approx((4 + 2 * DIAGONAL) / 3)
         assert found["nsd_2px"] == pytest.approx(distances(truth[:1], prediction[:1])[1][0] / 3)
 
+    def test_parts_are_counted_under_their_own_names(self):
+        truth = np.stack([square(0, 0, 4) | square(20, 20, 4) | square(40, 40, 4), NONE, NONE])
+        prediction = np.stack([square(1, 1, 4), NONE, square(0, 50, 5)])
+        found = measured(truth, prediction)
+        names = ("components", "missed_components", "predicted_components", "false_components")
+        assert [found[name] for name in names] == [3, 2, 2, 1]
+
+    def test_the_table_says_of_each_which_way_is_better(self):
+        truth = np.stack([square(5, 5, 10), square(25, 25, 8)])
+        good, bad = measured(truth, truth), measured(truth, np.stack([square(5, 9, 10), square(0, 50, 3)]))
+        for name, metric in METRICS.items():
+            if metric.better:
+                assert (good[name] > bad[name]) == (metric.better == "higher"), name
+                assert good[name] != bad[name], name
+
     def test_nothing_to_find_and_nothing_found(self):
-        found = patient_metrics(slice_metrics(np.stack([NONE] * 2), np.stack([NONE] * 2)))
+        found = measured(np.stack([NONE] * 2), np.stack([NONE] * 2))
         assert (found["dice"], found["hd95_px"], found["nsd_2px"], found["tumour_px"]) == (1, 0, 1, 0)
 
     @settings(max_examples=20, deadline=None)
@@ -196,8 +217,8 @@ class TestPatientMetrics:
     def test_empty_slices_on_both_sides_change_nothing(self, seed):
         truth, prediction = blob(seed)[None], blob(seed + 1)[None]
         padding = np.zeros((3, *SHAPE), bool)
-        padded = slice_metrics(np.concatenate([truth, padding]), np.concatenate([prediction, padding]))
-        assert patient_metrics(padded) == patient_metrics(slice_metrics(truth, prediction))
+        padded = measured(np.concatenate([truth, padding]), np.concatenate([prediction, padding]))
+        assert padded == measured(truth, prediction)
 
 
 class TestEvaluate:

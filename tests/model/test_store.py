@@ -5,30 +5,9 @@ import torch
 from safetensors.torch import save_file
 
 from brainseg.errors import DataError, ParamsError
-from brainseg.model.networks import NetworkParams, build_network
+from brainseg.model.networks import build_network
 from brainseg.model.store import FORMAT, HEADER_KEY, ModelInfo, load_info, load_model, save_model
-from brainseg.preprocess.clahe import ClaheParams
-from brainseg.preprocess.inputs import InputParams
-from brainseg.preprocess.skull_strip import SkullStripParams
-
-PLAIN = NetworkParams(encoder="plain", encoder_weights="none", decoder_channels=[16, 8])
-
-
-def info(**changes: object) -> ModelInfo:
-    content = {
-        "format": FORMAT,
-        "name": "unet",
-        "architecture": "unet",
-        "network": PLAIN,
-        "inputs": InputParams(input_size=32, crop_to_brain=True, normalization="zscore"),
-        "skull_strip": SkullStripParams(method="none"),
-        "clahe": ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8),
-        "postprocess": None,
-        "training": {"patients": ["A"]},
-        "metrics": {},
-        "brainseg": "0",
-    }
-    return ModelInfo(**(content | changes))
+from tests.model.conftest import PLAIN, info
 
 
 def test_a_model_file_alone_is_enough(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainseg.data.raw import barcode
 from brainseg.errors import DataError
 from brainseg.radiogenomics.association import CLUSTERS
 from brainseg.radiogenomics.cohort import (
     RadiogenomicsParams,
-    barcode,
     radiogenomics,
     read_clinical,
     sentences,

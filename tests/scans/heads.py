@@ -11,6 +11,7 @@ import tifffile
 import torch
 
 from brainseg.files import write_json
+from brainseg.model.catalogue import NETWORKS
 from brainseg.model.networks import NetworkParams, build_network
 from brainseg.model.store import FORMAT, ModelInfo, save_model
 from brainseg.preprocess.clahe import ClaheParams
@@ -39,7 +40,7 @@ def head(n: int = 16, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
 
 
 def threshold_models(folder: Path, method: str = "classical", **changes: Any) -> Path:
-    """Two networks and their ensemble whose logit is 8 (FLAIR in standard deviations - 1.5)."""
+    """Every network, and their ensemble, whose logit is 8 (FLAIR in standard deviations - 1.5)."""
     width = {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [4, 2]}
     network = build_network("unet", NetworkParams(**width))
     with torch.no_grad():
@@ -51,7 +52,7 @@ def threshold_models(folder: Path, method: str = "classical", **changes: Any) ->
         up[0].weight[0, 0, 1, 1] = 1  # the skip's first channel
         up[3].weight[0, 0, 1, 1] = 1
         top.weight[0, 0], top.bias[0] = 8, -12
-    for name in ("unet", "unetpp"):
+    for name in NETWORKS:
         info = ModelInfo(
             format=FORMAT,
             name=name,
@@ -67,7 +68,7 @@ def threshold_models(folder: Path, method: str = "classical", **changes: Any) ->
         )
         save_model(folder / f"{name}.safetensors", network.eval().state_dict(), info)
     post = POSTPROCESS | changes
-    write_json(folder / "ensemble.json", {"name": "ensemble", "members": ["unet", "unetpp"], "postprocess": post})
+    write_json(folder / "ensemble.json", {"name": "ensemble", "members": list(NETWORKS), "postprocess": post})
     return folder
 
 

@@ -1,26 +1,20 @@
 import json
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 import yaml
 
-from brainseg.data import slices
 from brainseg.errors import DataError
-from brainseg.inference.models import load_models
-from brainseg.inference.postprocess import Choice
-from brainseg.model.networks import NETWORKS, NetworkParams, build_network
-from brainseg.model.shipped import FOLDER, halve
-from brainseg.model.store import ModelInfo, load_model, save_model
-from brainseg.params import read_yaml, validate
-from studies import ablation, crossval, failures, release
+from brainseg.params import read_yaml
+from studies import ablation, crossval, failures
 from studies.ablation_page import page
-from tests.model.conftest import blob_patient, run_params, train_params
-from tests.model.test_store import info
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "studies" / "results"
 PLAN = yaml.safe_load((ROOT / "studies" / "ablation.yaml").read_text(encoding="utf-8"))
 
 
@@ -37,10 +31,17 @@ def test_every_row_names_parameters_that_exist_and_has_a_name_of_its_own():
 
 
 def test_the_page_is_that_of_the_committed_results():
-    results = json.loads((ROOT / "docs" / "ablation.json").read_text(encoding="utf-8"))
+    results = json.loads((RESULTS / "ablation.json").read_text(encoding="utf-8"))
+    leak = json.loads((RESULTS / "leak.json").read_text(encoding="utf-8"))
     commands = {row["name"]: " ".join(ablation.command(row)) for row in ablation.rows(PLAN)}
     assert {name: commands[name] for name in results} == {name: row["command"] for name, row in results.items()}
-    assert (ROOT / "docs" / "ablation.md").read_text(encoding="utf-8") == page(PLAN, results)
+    assert (ROOT / "docs" / "ablation.md").read_text(encoding="utf-8") == page(PLAN, results, leak)
+
+
+def test_the_steps_on_the_page_are_those_of_the_measured_row():
+    row = json.loads((RESULTS / "ablation.json").read_text(encoding="utf-8"))["post"]
+    kept = [step["dice"] for step in row["trail"] if step["kept"]]
+    assert (kept[0], kept[-1]) == (row["val"]["ensemble"]["dice_plain"], row["val"]["ensemble"]["dice_chosen"])
 
 
 def test_chance_and_changes_on_the_page():
@@ -57,7 +58,7 @@ def test_chance_and_changes_on_the_page():
     rows = [{"name": "base", "what": "x"}, {"name": "base-1", "what": "x", "set": {"train.replicate": 1}}]
     other = [{"name": "other", "what": "something else", "set": {"unet.lr": 1}}]
     plan = {"budget": {"unet.epochs": 4}, "groups": [{"name": "One", "rows": rows}, {"name": "Two", "rows": other}]}
-    text = page(plan, {"base": found(0.8, 0.6), "base-1": found(0.8, 0.64), "other": found(0.9, 0.5)})
+    text = page(plan, {"base": found(0.8, 0.6), "base-1": found(0.8, 0.64), "other": found(0.9, 0.5)}, {})
     assert "standard deviation of 0.014 (0.000 with CLAHE)" in text.replace("\n", " ")
     assert "| something else | 0.700 | 0.700 | -0.010 | -0.010 | 1 of 2 | 9 | 1.5 | `other` `-S unet.lr=1` |" in text
 
@@ -74,7 +75,15 @@ def test_rows_of_other_stages_have_a_line_per_model():
         {"name": "Leak", "target": "evaluate", "rows": [{"name": "leak", "what": "by slice"}]},
         {"name": "Post", "target": "postprocess", "rows": [{"name": "post", "what": "as it is"}]},
     ]
-    lines = page({"budget": {}, "groups": groups}, found).splitlines()
+    trail = [{"step": "start", "candidate": 0.5, "dice": 0.85, "kept": True},
+             {"step": "min_component_px", "candidate": 20, "dice": 0.84, "kept": False}]  # fmt: skip
+    found["post"]["trail"] = trail
+    leaks = {"slices": 9, "patients": 4, "leaky_slice_dice": 0.9, "honest_slice_dice": 0.8}
+    leaks["by_patient"] = {"difference": 0.1, "low": 0.05, "high": 0.15}
+    groups[0]["leak"] = True
+    lines = page({"budget": {}, "groups": groups}, found, {"unet": leaks}).splitlines()
+    assert "| unet | 9 | 4 | 0.900 | 0.800 | +0.100 (0.050 to 0.150) |" in lines
+    assert lines[-2:] == ["| start | 0.5 | 0.8500 | yes |", "| min component px | 20 | 0.8400 | no |"]
     for name in ("unet", "unetpp", "ensemble"):
         assert f"| by slice | {name} | 0.800 (n 20) | 0.900 (n 3) | `leak` |" in lines
         assert f"| as it is | {name} | 0.850 | 0.860 | threshold 0.6, fill_holes False | `post` |" in lines
@@ -108,58 +117,6 @@ def test_folds_that_do_not_belong_together_are_refused():
         crossval.summarise(table.assign(patient="A"), seed=1)
 
 
-def test_halving_keeps_norms_and_refuses_what_does_not_fit():
-    state = build_network("unet", NetworkParams(**run_params().model_dump(include=set(NetworkParams.model_fields))))
-    small = halve(state.state_dict())
-    assert {value.dtype for value in small.values() if value.ndim > 1} == {torch.float16}
-    assert {value.dtype for key, value in small.items() if key.endswith("running_var")} == {torch.float32}
-    with pytest.raises(DataError, match="big exceed half precision"):
-        halve({"big": torch.full((2, 2), 1e6)})
-
-
-@pytest.fixture
-def trained(tmp_path: Path) -> Path:
-    """What `train` leaves in release/, with small networks, beside data, models and metrics."""
-    patients = ["P0", "P1"]
-    for seed, patient in enumerate(patients):
-        slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
-    run, shared = run_params(), train_params()
-    training = {"patients": patients, "train_patients": 2, "train_slices": 8} | {
-        "train": shared.model_dump(mode="json"), "run": run.model_dump(mode="json"),
-    }  # fmt: skip
-    choice = Choice(threshold=0.4).model_dump() | {"tta": True}
-    for seed, name in enumerate(NETWORKS):
-        torch.manual_seed(seed)
-        network = build_network("unet", run)  # the plain U-Net for both: small
-        said = info(name=name, network=NetworkParams(**run.model_dump(include=set(NetworkParams.model_fields))))
-        said = said.model_copy(update={"training": training, "inputs": shared.inputs})
-        save_model(tmp_path / "release" / f"{name}.safetensors", network.state_dict(), said)
-    for name in (*NETWORKS, "ensemble"):
-        (tmp_path / "models").mkdir(exist_ok=True)
-        (tmp_path / "models" / f"{name}.json").write_text(json.dumps({"postprocess": choice}))
-    entry = {"volume": {"dice_mean": 0.9, "dice_median": 0.91, "n": 1}}
-    (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics" / "test.json").write_text(json.dumps(dict.fromkeys((*NETWORKS, "ensemble"), entry)))
-    return tmp_path
-
-
-def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
-    weights, data = trained / "weights", trained / "data"
-    release.write(data, trained / "release", trained / "models", trained / "metrics", weights)
-    assert list(load_models(weights, runtime="torch").networks) == list(NETWORKS)
-    assert json.loads((weights / "ensemble.json").read_text())["metrics"]["fitted"]["n"] == 2
-    assert "| ensemble | - | - | 0.900 | 0.910 |" in (weights / "MODEL_CARD.md").read_text()
-    release.verify(data, weights)
-
-    network, said = load_model(weights / "unet.safetensors")
-    claim = said.metrics["fitted"] | {"dice_mean": said.metrics["fitted"]["dice_mean"] + 0.01}
-    save_model(
-        weights / "unet.safetensors", network.state_dict(), said.model_copy(update={"metrics": {"fitted": claim}})
-    )
-    with pytest.raises(DataError, match=r"unet gives other figures than its JSON claims, by up to 0\.01"):
-        release.verify(data, weights)
-
-
 def test_kinds_of_error_are_counted_where_they_are():
     """Slices: one shifted by a pixel, one with a far part missed, one missed whole, one invented; each pixel once."""
     truth, prediction = np.zeros((2, 4, 40, 40), bool)
@@ -181,16 +138,11 @@ def test_kinds_of_error_are_counted_where_they_are():
     assert found["added_slices"] == pytest.approx(30 / wrong, abs=1e-3)
 
 
-def test_the_shipped_files_are_small_and_say_what_they_are():
-    models = load_models(runtime="torch").networks
-    assert json.loads((FOLDER / "ensemble.json").read_text())["members"] == list(models) == list(NETWORKS)
-    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for name, (_, said) in models.items():
-        path = FOLDER / f"{name}.safetensors"
-        assert path.stat().st_size <= 12e6
-        beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        assert validate(beside, ModelInfo, where=path.name) == said  # keys newer than the file have their defaults
-        assert said.metrics["fitted"]["n"] == said.training["train_patients"] == len(said.training["patients"])
-        assert f"{said.metrics['fitted']['dice_mean']:.3f}" in card
-    assert "CC BY-NC-SA 4.0" in card
-    assert "Buda" in card
+def test_a_study_says_a_users_mistake_in_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["failures", "--models", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("studies.failures", run_name="__main__")
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert said.startswith(f"error: {tmp_path / 'nowhere'} does not exist")
+    assert said.count("\n") == 1

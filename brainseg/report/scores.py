@@ -13,8 +13,8 @@ from brainseg.data.splits import SplitParams
 from brainseg.evaluation import calibration, tables
 from brainseg.evaluation.metrics import Evaluation, evaluate
 from brainseg.evaluation.statistics import EvaluateParams, paired, summarise
-from brainseg.inference.predictor import ENSEMBLE, Prediction
-from brainseg.model.networks import NETWORKS
+from brainseg.inference.predictor import Prediction
+from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Results:
     Attributes:
         tables: the CSV files, by name.
         test: content of test.json.
-        paired: content of paired.json: U-Net++ held against U-Net, patient by patient.
+        paired: content of paired.json: the second network held against the first, patient by patient, and under
+            `more` each further one, where there are any.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -78,7 +79,9 @@ def _count(truths: Mapping[str, SliceSet], found: Mapping[str, Prediction]) -> c
 
 
 def _paired(scores: Mapping[str, Evaluation], settings: EvaluateParams, seed: int) -> dict[str, Any]:
-    """U-Net++ against U-Net; `evaluate` sorts the patients of both alike."""
-    a, b = (scores[model].per_patient["dice"].tolist() for model in NETWORKS)
-    compared = paired(a, b, settings.bootstrap, seed)
-    return {"a": NETWORKS[0], "b": NETWORKS[1], **compared._asdict(), "verdict": compared.verdict}
+    """Every network against the first; `evaluate` sorts the patients of all alike."""
+    first, *others = NETWORKS
+    dice = {name: scores[name].per_patient["dice"].tolist() for name in NETWORKS}
+    compared = {name: paired(dice[first], dice[name], settings.bootstrap, seed) for name in others}
+    rows = [{"a": first, "b": name, **found._asdict(), "verdict": found.verdict} for name, found in compared.items()]
+    return {} if not rows else rows[0] | ({"more": rows[1:]} if rows[1:] else {})

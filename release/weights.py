@@ -1,9 +1,9 @@
 """The weights that the package ships: trained on every patient at hand, for patients that nobody has seen.
 
-`python -m studies.release train` trains both networks with the recipe of params.yaml on all patients of data/clahe;
-`python -m studies.release write` puts them, in half precision and with a model card, into brainseg/weights;
-`python -m studies.release card` writes the card alone, as after `python -m studies.quantise`;
-`python -m studies.release verify` computes the figures that their JSON claims again.
+`python -m release.weights train` trains every network with the recipe of params.yaml on all patients of data/clahe;
+`python -m release.weights write` puts them, in half precision and with a model card, into brainseg/weights;
+`python -m release.weights card` writes the card alone, as after `python -m release.quantise`;
+`python -m release.weights verify` computes the figures that their JSON claims again.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from brainseg.evaluation.overlap import overlap
 from brainseg.files import atomic_path, write_csv, write_json
 from brainseg.inference.models import load_models, record_of
 from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import ENSEMBLE, probabilities
-from brainseg.model.networks import NETWORKS
+from brainseg.inference.predictor import probabilities
+from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.shipped import FOLDER, halve
 from brainseg.model.store import load_info, save_model
 from brainseg.progress import progress
-from studies.card import model_card
+from release.card import model_card
 from studies.command import run
 
-WORK = Path("release")
+WORK, RESULTS = Path("trained_release"), Path("studies/results")
 TOLERANCE = 1e-4
 Data = Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")]
 Weights = Annotated[Path, typer.Option(help="Folder of the shipped files.")]
@@ -43,7 +43,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"), work: Path = WORK) -> None:
-    """Train both networks on every patient; the last epoch is kept, since nobody is left to validate on."""
+    """Train every network on every patient; the last epoch is kept, since nobody is left to validate on."""
     table = read_index(index)
     work, data, index, params = (path.resolve() for path in (work, data, index, Path("params.yaml")))
     write_csv(work / "split.csv", table[["patient", "slice"]].assign(split="train"))
@@ -66,13 +66,14 @@ def write(
     models: Path = Path("models"),
     metrics: Path = Path("metrics"),
     weights: Weights = FOLDER,
+    results: Path = RESULTS,
 ) -> None:
     """Write half-precision weights, their JSON and the model card.
 
     The choices of post-processing are those that validation patients gave in the pipeline's own run (`models`).
     """
-    crossval = _json(metrics / "crossval.json") if (metrics / "crossval.json").exists() else {}
-    choices = {name: _json(models / f"{name}.json")["postprocess"] for name in (*NETWORKS, ENSEMBLE)}
+    crossval = _json(results / "crossval.json") if (results / "crossval.json").exists() else {}
+    choices = {name: _json(models / f"{name}.json")["postprocess"] for name in MODELS}
     weights.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
         info = load_info(work / f"{name}.safetensors")
@@ -86,14 +87,14 @@ def write(
         save_model(path, load_file(path), info)
     plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
     write_json(weights / "ensemble.json", plain)
-    card(metrics, weights)
+    card(metrics, weights, results)
 
 
 @app.command()
-def card(metrics: Path = Path("metrics"), weights: Weights = FOLDER) -> None:
-    """Write the model card alone, from the files beside it and in `metrics`."""
+def card(metrics: Path = Path("metrics"), weights: Weights = FOLDER, results: Path = RESULTS) -> None:
+    """Write the model card alone, from the files beside it, in `metrics` and in `results`."""
     with atomic_path(weights / "MODEL_CARD.md") as temporary:
-        temporary.write_text(model_card(weights, metrics), encoding="utf-8")
+        temporary.write_text(model_card(weights, metrics, results), encoding="utf-8")
 
 
 def _claims(name: str, fitted: dict[str, Any], crossval: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _claims(name: str, fitted: dict[str, Any], crossval: dict[str, Any]) -> dict
 def verify(data: Data = Path("data/clahe"), weights: Weights = FOLDER) -> None:
     """Segment the patients that the weights were trained on, and hold the Dice against what their JSON claims."""
     found = fitted_dice(data, weights)
-    for name in (*NETWORKS, ENSEMBLE):
+    for name in MODELS:
         claimed = _json(weights / f"{name}.json")["metrics"]["fitted"]
         gap = max(abs(found[name][key] - claimed[key]) for key in claimed)
         typer.echo(f"{name}: {found[name]}, claimed {claimed}")

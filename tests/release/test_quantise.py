@@ -16,14 +16,14 @@ from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256, write_json
 from brainseg.inference.models import load_models
-from brainseg.inference.predictor import ENSEMBLE, probabilities
-from brainseg.model.networks import NETWORKS
+from brainseg.inference.predictor import probabilities
+from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import load_model, save_model
 from tests.scans.heads import head, threshold_models
 
 pytest.importorskip("nncf")
-from studies import quantise
+from release import quantise
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
+from brainseg.data.slices import Float64
 from brainseg.errors import DataError
-
-Float = npt.NDArray[np.float64]
 
 
 class Agreement(NamedTuple):
@@ -32,7 +30,7 @@ class Agreement(NamedTuple):
     icc_high: float
 
 
-def agreement(a: Float, b: Float) -> Agreement:
+def agreement(a: Float64, b: Float64) -> Agreement:
     """Compare two measurements of each patient.
 
     Args:
@@ -50,7 +48,7 @@ def agreement(a: Float, b: Float) -> Agreement:
     return Agreement(len(a), bias, bias - spread, bias + spread, icc, low, high)
 
 
-def intraclass_correlation(ratings: Float) -> tuple[float, float, float]:
+def intraclass_correlation(ratings: Float64) -> tuple[float, float, float]:
     """ICC(A,1) and its 95% interval, from the mean squares of a two-way analysis of variance.
 
     Args:

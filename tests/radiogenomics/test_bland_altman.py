@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from brainseg.errors import DataError
-from brainseg.radiogenomics.agreement import agreement, intraclass_correlation
+from brainseg.radiogenomics.bland_altman import agreement, intraclass_correlation
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges
 RATINGS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)

@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from brainseg.inference.predictor import ENSEMBLE
-from brainseg.model.networks import NETWORKS
+from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.store import ModelInfo, load_info
 
 CARD = """# Model card: U-Net and U-Net++ for lower-grade glioma on brain MRI
 
-Written by `python -m studies.release write`; every figure comes from the JSON files beside this page, from
-`metrics/crossval.json` or from `metrics/test.json`.
+Written by `python -m release.weights write`; every figure comes from the JSON files beside this page, from
+`studies/results/` or from `metrics/test.json`.
 
 ## What they are
 Two 2-D networks on the encoder EfficientNet-Lite0 that mark the abnormal FLAIR signal of a lower-grade glioma, slice
@@ -53,7 +52,7 @@ Whole-volume Dice, all slices of a patient included.
   a dash where it has not been run.
 - test: the pipeline's own split, {test_n} patients untouched by any choice but that of the 3 px around the
   brain (two of them were among 14 on which it was looked at), networks trained on the others.
-{int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m studies.release verify`
+{int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m release.weights verify`
   computes this again and stops where it differs.
 
 ## Limits
@@ -70,12 +69,13 @@ bright tissue beside the tumour.
 """
 
 
-def model_card(weights: Path, metrics: Path) -> str:
+def model_card(weights: Path, metrics: Path, results: Path) -> str:
     """The text of MODEL_CARD.md for the files in `weights`.
 
     Args:
-        weights: folder with both networks and ensemble.json.
+        weights: folder with the networks and ensemble.json.
         metrics: folder with test.json of the pipeline's own run.
+        results: folder with int8.json, where that was measured.
 
     Returns:
         Markdown.
@@ -96,7 +96,7 @@ def model_card(weights: Path, metrics: Path) -> str:
         recipe=_recipe(train, run),
         figures=_figures(weights, test),
         test_n=test[ENSEMBLE]["volume"]["n"],
-        int8=_int8(metrics / "int8.json"),
+        int8=_int8(results / "int8.json"),
     )
 
 
@@ -107,7 +107,7 @@ def _int8(path: Path) -> str:
     return (
         f"- int8 (`--precision int8`, OpenVINO): quantised the same way, the pipeline's own ensemble gives "
         f"{found['int8']['dice_mean']:.4f} on\n  {found['n']} validation patients and "
-        f"{found['float32']['dice_mean']:.4f} in float32 (`python -m studies.quantise measure`).\n"
+        f"{found['float32']['dice_mean']:.4f} in float32 (`python -m release.quantise measure`).\n"
     )
 
 
@@ -135,7 +135,7 @@ def _recipe(train: dict[str, Any], run: dict[str, Any]) -> str:
 
 def _figures(weights: Path, test: dict[str, Any]) -> str:
     lines = ["| model | cross-validated mean | median | test mean | median | fitted mean | median |", "|---" * 7 + "|"]
-    for name in (*NETWORKS, ENSEMBLE):
+    for name in MODELS:
         claims = json.loads((weights / f"{name}.json").read_text(encoding="utf-8"))["metrics"]
         parts = [claims.get("cross_validated"), test[name]["volume"], claims["fitted"]]
         cells = [f"{part[key]:.3f}" if part else "-" for part in parts for key in ("dice_mean", "dice_median")]

@@ -1,6 +1,6 @@
 import re
 
-from brainseg.report.terminal import LEAKY_WARNING, format_table
+from brainseg.report.text_table import LEAKY_WARNING, format_table
 
 
 def entry(dice=0.8123, n=13):

@@ -16,9 +16,9 @@ from brainseg.evaluation.overlap import overlap
 from brainseg.evaluation.statistics import paired
 from brainseg.inference.predictor import load_prediction
 from brainseg.report.genomics import area_sentence, association_rows
+from brainseg.report.headline import summary_markdown
 from brainseg.report.page import patient_rows
-from brainseg.report.sources import changed_params
-from brainseg.report.summary import summary_markdown
+from brainseg.report.page_inputs import changed_params
 from tests.pipeline import ROOT, change_params, run_here, shipped_params
 
 

@@ -11,14 +11,14 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.files import atomic_folder
+from brainseg.model.catalogue import TRUTH_COLOUR
+from brainseg.report.pictures import white_of, window_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Two colours that colour-blind readers tell apart (Okabe and Ito 2008), and from grey
-TRUTH_COLOUR = "#E69F00"
-PREDICTION_COLOUR = "#56B4E9"
+PREDICTION_COLOUR = "#56B4E9"  # sky blue (Okabe and Ito 2008): told apart from the truth's yellow by all readers
 LEAKY_COLOUR = "#D55E00"
 RANKS = ("best", "median", "worst")
 
@@ -117,13 +117,13 @@ def _draw(
     from matplotlib.lines import Line2D
 
     chosen = choose_slices(truth.masks, predictions, count)
-    rows, columns = _window(truth.brain)
+    rows, columns = window_of(truth.brain, margin=0)
     shape = (len(predictions), len(chosen))
     width = max(_PANEL_INCHES * shape[1], 4.5)  # room for the title over few slices
     figure = Figure((width, _PANEL_INCHES * shape[0] + 0.9), dpi=_DPI, layout="constrained")
     axes = figure.subplots(*shape, squeeze=False)
     flair = truth.images[..., FLAIR]
-    white = max(float(np.percentile(flair[flair > 0], 99.5)), 1.0) if flair.any() else 1.0
+    white = white_of(flair)
     for row, (model, masks) in zip(axes, predictions.items(), strict=True):
         row[0].set_ylabel(f"{model}\nDice {scores[model]:.3f}")
         for panel, index in zip(row, chosen, strict=True):
@@ -136,7 +136,7 @@ def _draw(
         Line2D([], [], color=TRUTH_COLOUR, label="truth"),
         Line2D([], [], color=PREDICTION_COLOUR, linestyle="--", label="prediction"),
     ]
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, facecolor="black", labelcolor="white", fontsize=9)
     return figure
 
 
@@ -148,11 +148,3 @@ def _draw_panel(panel: Axes, flair: U8, truth: Bool, prediction: Bool, white: fl
             x, y = (np.arange(-1, size + 1) for size in reversed(mask.shape))
             panel.contour(x, y, np.pad(mask, 1), levels=[0.5], colors=colour, linestyles=style, linewidths=1.2)
     panel.set(xticks=[], yticks=[], xlim=(-0.5, flair.shape[1] - 0.5), ylim=(flair.shape[0] - 0.5, -0.5))
-
-
-def _window(brain: Bool) -> tuple[slice, slice]:
-    """The brain's bounding box over all slices, so that a small tumour is seen; all if there is none."""
-    if not brain.any():
-        return slice(None), slice(None)
-    rows, columns = (np.flatnonzero(brain.any(axis=axes)) for axes in ((0, 2), (0, 1)))
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brainseg.report.published import PUBLISHED
-from brainseg.report.terminal import LEAKY_WARNING
+from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS
+from brainseg.report.literature import PUBLISHED
+from brainseg.report.text_table import LEAKY_WARNING
 
-NAMES = {"unet": "U-Net", "unetpp": "U-Net++", "ensemble": "ensemble"}
 PHANTOM_WARNING = "SYNTHETIC PATIENTS: these figures show that the pipeline runs, and nothing about people."
 COLUMNS = (
     "model", "whole volume", "95% interval", "median", "slices with tumour", "95% interval", "false positives",
@@ -22,12 +22,12 @@ def result_rows(test: Mapping[str, Any]) -> list[tuple[str, ...]]:
         test: content of metrics/test.json.
     """
     rows: list[tuple[str, ...]] = []
-    for name in NAMES:
+    for name in MODELS:
         volume, per_slice, empty = (test[name][part] for part in ("volume", "slice", "empty_slices"))
         several = volume["n"] > 1
         rows.append(
             (
-                NAMES[name],
+                CATALOGUE[name].label,
                 f"{volume['dice_mean']:.3f}",
                 _interval(volume) if several else "-",
                 f"{volume['dice_median']:.3f}",
@@ -52,18 +52,19 @@ def published_rows() -> list[tuple[str, str, str, str]]:
     return [(entry.who, text(entry.mean), text(entry.median), entry.protocol) for entry in PUBLISHED]
 
 
-def paired_sentence(paired: Mapping[str, Any]) -> str:
-    """What the paired test between the two networks says.
+def paired_sentences(paired: Mapping[str, Any]) -> list[str]:
+    """What the paired tests of the networks against the first say, one sentence each.
 
     Args:
         paired: content of metrics/paired.json.
     """
-    return (
-        f"{NAMES[paired['b']]} against {NAMES[paired['a']]} on the same {paired['n']} patients: "
-        f"{paired['difference']:+.3f} mean whole-volume Dice ({paired['low']:+.3f} to {paired['high']:+.3f}), "
-        f"{paired['better']} better and {paired['worse']} worse, Wilcoxon p = {paired['p']:.2g}, "
-        f"rank-biserial effect {paired['effect']:+.2f}: {paired['verdict']}."
-    )
+    return [
+        f"{CATALOGUE[row['b']].label} against {CATALOGUE[row['a']].label} on the same {row['n']} patients: "
+        f"{row['difference']:+.3f} mean whole-volume Dice ({row['low']:+.3f} to {row['high']:+.3f}), "
+        f"{row['better']} better and {row['worse']} worse, Wilcoxon p = {row['p']:.2g}, "
+        f"rank-biserial effect {row['effect']:+.2f}: {row['verdict']}."
+        for row in [*([paired] if paired else []), *paired.get("more", [])]
+    ]
 
 
 def warnings(leaky: bool, phantom: bool) -> list[str]:
@@ -79,14 +80,14 @@ def summary_markdown(test: Mapping[str, Any], paired: Mapping[str, Any], *, phan
         paired: content of metrics/paired.json.
         phantom: the patients are synthetic.
     """
-    counts = test["ensemble"]
+    counts = test[ENSEMBLE]
     lines = [f"> **{text}**\n" for text in warnings(bool(test["leaky"]), phantom)]
     lines += [
         f"Dice on {counts['volume']['n']} test patients: all slices of a patient together, and the mean of "
         f"{counts['slice']['n']} slices with tumour; false positives: share of {counts['empty_slices']['n']} slices "
         "without tumour that got some.\n",
         markdown(COLUMNS, result_rows(test)),
-        f"{paired_sentence(paired)}\n",
+        *(f"{text}\n" for text in paired_sentences(paired)),
         "Figures of others on this data, whole volumes; another protocol is another question:\n",
         markdown(("who", "mean", "median", "protocol"), published_rows()),
     ]

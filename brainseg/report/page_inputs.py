@@ -14,11 +14,12 @@ import pandas as pd
 import yaml
 
 from brainseg.errors import DataError
+from brainseg.model.catalogue import NETWORKS
 from brainseg.params import read_yaml
-from brainseg.report.results import Results
+from brainseg.report.scores import Results
 
-TABLES = ("patients", "institutions", "history_unet", "history_unetpp")
-SUMMARIES = ("dataset", "skull_strip", "train_unet", "train_unetpp", "val")
+TABLES = ("patients", "institutions", *(f"history_{name}" for name in NETWORKS))
+SUMMARIES = ("dataset", "skull_strip", *(f"train_{name}" for name in NETWORKS), "val")
 RADIOGENOMICS = ("radiogenomics", "shape")
 CODE = ("brainseg", "stages", "dvc.yaml", "params.yaml")
 

@@ -1,7 +1,8 @@
 """int8 graphs for OpenVINO: calibrated on training slices, and shipped only if they cost next to nothing.
 
-`python -m studies.quantise measure` quantises the pipeline's own networks and holds them against float32 on validation
-patients (metrics/int8.json); `python -m studies.quantise write` then puts the shipped networks' graphs beside them.
+`python -m release.quantise measure` quantises the pipeline's own networks and holds them against float32 on validation
+patients (studies/results/int8.json); `python -m release.quantise write` then puts the shipped networks' graphs beside
+them.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256, write_json
 from brainseg.inference.models import Precision, load_models
 from brainseg.inference.openvino import import_openvino, save_quantised, to_graph
-from brainseg.inference.predictor import ENSEMBLE
+from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.dataset import split_slices
-from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
@@ -37,7 +37,7 @@ from studies.patients import segmented
 MOST = 0.005
 """Mean whole-volume Dice that int8 may cost."""
 SLICES_EACH = 4
-MEASURED = Path("metrics/int8.json")
+MEASURED = Path("studies/results/int8.json")
 Data = Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")]
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -80,7 +80,7 @@ def write(data: Data = Path("data/clahe"), weights: Path = FOLDER, measured: Pat
         DataError: int8 costs `MOST` or more on validation patients, or was not measured.
     """
     if not measured.exists():
-        raise DataError(f"{measured} does not exist; run `python -m studies.quantise measure` first.")
+        raise DataError(f"{measured} does not exist; run `python -m release.quantise measure` first.")
     cost = json.loads(measured.read_text(encoding="utf-8"))["cost"]
     if cost >= MOST:
         raise DataError(f"int8 costs {cost:.4f} mean Dice on validation patients, {MOST} or more: it is not shipped.")
@@ -88,7 +88,7 @@ def write(data: Data = Path("data/clahe"), weights: Path = FOLDER, measured: Pat
 
 
 def quantise(folder: Path, data: Path) -> None:
-    """Write the int8 graph of both networks beside them, by post-training quantisation.
+    """Write the int8 graph of every network beside them, by post-training quantisation.
 
     Args:
         folder: with the networks' .safetensors.

@@ -1,0 +1,95 @@
+"""The shipped weights: halved, carded, and as good as they claim."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from brainseg.data import slices
+from brainseg.errors import DataError
+from brainseg.inference.models import load_models
+from brainseg.inference.postprocess import Choice
+from brainseg.model.catalogue import MODELS, NETWORKS
+from brainseg.model.networks import NetworkParams, build_network
+from brainseg.model.shipped import FOLDER, halve
+from brainseg.model.store import ModelInfo, load_model, save_model
+from brainseg.params import validate
+from release import weights as release
+from release.card import model_card
+from tests.model.conftest import blob_patient, info, run_params, train_params
+from tests.pipeline import ROOT
+
+
+def test_halving_keeps_norms_and_refuses_what_does_not_fit():
+    state = build_network("unet", NetworkParams(**run_params().model_dump(include=set(NetworkParams.model_fields))))
+    small = halve(state.state_dict())
+    assert {value.dtype for value in small.values() if value.ndim > 1} == {torch.float16}
+    assert {value.dtype for key, value in small.items() if key.endswith("running_var")} == {torch.float32}
+    with pytest.raises(DataError, match="big exceed half precision"):
+        halve({"big": torch.full((2, 2), 1e6)})
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """What `train` leaves in trained_release/, with small networks, beside data, models and metrics."""
+    patients = ["P0", "P1"]
+    for seed, patient in enumerate(patients):
+        slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
+    run, shared = run_params(), train_params()
+    training = {"patients": patients, "train_patients": 2, "train_slices": 8} | {
+        "train": shared.model_dump(mode="json"), "run": run.model_dump(mode="json"),
+    }  # fmt: skip
+    choice = Choice(threshold=0.4).model_dump() | {"tta": True}
+    for seed, name in enumerate(NETWORKS):
+        torch.manual_seed(seed)
+        network = build_network("unet", run)  # the plain U-Net for both: small
+        said = info(name=name, network=NetworkParams(**run.model_dump(include=set(NetworkParams.model_fields))))
+        said = said.model_copy(update={"training": training, "inputs": shared.inputs})
+        save_model(tmp_path / "trained" / f"{name}.safetensors", network.state_dict(), said)
+    for name in MODELS:
+        (tmp_path / "models").mkdir(exist_ok=True)
+        (tmp_path / "models" / f"{name}.json").write_text(json.dumps({"postprocess": choice}))
+    entry = {"volume": {"dice_mean": 0.9, "dice_median": 0.91, "n": 1}}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "test.json").write_text(json.dumps(dict.fromkeys(MODELS, entry)))
+    return tmp_path
+
+
+def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
+    weights, data = trained / "weights", trained / "data"
+    release.write(data, trained / "trained", trained / "models", trained / "metrics", weights, trained / "results")
+    assert list(load_models(weights, runtime="torch").networks) == list(NETWORKS)
+    assert json.loads((weights / "ensemble.json").read_text())["metrics"]["fitted"]["n"] == 2
+    assert "| ensemble | - | - | 0.900 | 0.910 |" in (weights / "MODEL_CARD.md").read_text()
+    release.verify(data, weights)
+
+    network, said = load_model(weights / "unet.safetensors")
+    claim = said.metrics["fitted"] | {"dice_mean": said.metrics["fitted"]["dice_mean"] + 0.01}
+    save_model(
+        weights / "unet.safetensors", network.state_dict(), said.model_copy(update={"metrics": {"fitted": claim}})
+    )
+    with pytest.raises(DataError, match=r"unet gives other figures than its JSON claims, by up to 0\.01"):
+        release.verify(data, weights)
+
+
+def test_the_shipped_files_are_small_and_say_what_they_are():
+    models = load_models(runtime="torch").networks
+    assert json.loads((FOLDER / "ensemble.json").read_text())["members"] == list(models) == list(NETWORKS)
+    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for name, (_, said) in models.items():
+        path = FOLDER / f"{name}.safetensors"
+        assert path.stat().st_size <= 12e6
+        beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        assert validate(beside, ModelInfo, where=path.name) == said  # keys newer than the file have their defaults
+        assert said.metrics["fitted"]["n"] == said.training["train_patients"] == len(said.training["patients"])
+        assert f"{said.metrics['fitted']['dice_mean']:.3f}" in card
+    assert "CC BY-NC-SA 4.0" in card
+    assert "Buda" in card
+
+
+def test_the_shipped_card_is_that_of_the_committed_figures():
+    card = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card == model_card(FOLDER, ROOT / "metrics", ROOT / "studies" / "results")
