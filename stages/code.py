@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from brainseg.errors import DataError
-from brainseg.files import atomic_folder
+from brainseg.files import atomic_path
 from brainseg.params import read_yaml
 from stages._closure import Closure
 from stages._command import PARAMS, ParamsFile, run
@@ -36,9 +36,9 @@ def code(
         for stage, (module, *arguments) in commands(pipeline).items()
         if stage != "code"
     }
-    with atomic_folder(out) as folder:
-        for stage, lines in found.items():
-            (folder / f"{stage}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for stage, lines in found.items():
+        with atomic_path(out / f"{stage}.txt") as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def commands(pipeline: Path) -> dict[str, list[str]]:

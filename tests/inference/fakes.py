@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,8 @@ from brainseg.data.slices import FLAIR
 from brainseg.inference.cohort import Outcome, Settings, predict_cases
 from brainseg.inference.segmentation import Segmentation
 from brainseg.inference.summary import write_summary
-from brainseg.scans.cases import find_cases
+from brainseg.scans.canvas import canvas_for
+from brainseg.scans.cases import Case, find_cases
 from brainseg.scans.scan import Scan
 
 
@@ -32,14 +33,28 @@ class FakeSegmenter:
     def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         flair = scan.images[..., FLAIR].astype(np.float32)
         mask = flair > flair.mean()
-        return Segmentation(mask, flair / flair.max(), np.ones_like(mask), False, scan.spacing, scan.warnings)
+        canvas = canvas_for(*flair.shape[1:], None)
+        on_canvas = np.zeros((len(flair), canvas.side, canvas.side), np.float32)
+        return Segmentation(mask, np.ones_like(mask), False, scan.spacing, scan.warnings, on_canvas, canvas)
+
+
+def in_this_process(
+    cases: Iterable[Case], start: Callable[[], Callable[[Case], Outcome]], workers: int
+) -> Iterator[tuple[Case, Outcome]]:
+    """Stands for `share_out`: a process of its own would know nothing of `FakeSegmenter`."""
+    work = start()
+    yield from ((case, work(case)) for case in cases)
 
 
 @contextmanager
 def without_networks() -> Iterator[None]:
     """`predict_cases` with `FakeSegmenter`, within the block."""
     cohort = "brainseg.inference.cohort"
-    with mock.patch(f"{cohort}.Segmenter", FakeSegmenter), mock.patch(f"{cohort}.Settings.load", return_value=None):
+    with (
+        mock.patch(f"{cohort}.Segmenter", FakeSegmenter),
+        mock.patch(f"{cohort}.Settings.load", return_value=None),
+        mock.patch(f"{cohort}.share_out", in_this_process),
+    ):
         yield
 
 
