@@ -12,7 +12,7 @@ from brainseg.model.store import ModelInfo, load_info
 CARD = """# Model card: U-Net and U-Net++ for lower-grade glioma on brain MRI
 
 Written by `python -m release.weights write`; every figure comes from the JSON files beside this page, from
-`studies/results/` or from `metrics/test.json`.
+`metrics/` or from `studies/results/`.
 
 ## What they are
 Two 2-D networks on the encoder EfficientNet-Lite0 that mark the abnormal FLAIR signal of a lower-grade glioma, slice

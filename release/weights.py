@@ -72,7 +72,7 @@ def write(
 
     The choices of post-processing are those that validation patients gave in the pipeline's own run (`models`).
     """
-    crossval = _json(results / "crossval.json") if (results / "crossval.json").exists() else {}
+    crossval = _json(metrics / "crossval.json") if (metrics / "crossval.json").exists() else {}
     choices = {name: _json(models / f"{name}.json")["postprocess"] for name in MODELS}
     weights.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:

@@ -1,7 +1,7 @@
 """Cross-validation by patient: every patient is a test patient once.
 
 `python -m studies.crossval queue` queues one experiment a fold, `dvc queue start -j 2` runs them, and
-`python -m studies.crossval gather` writes crossval.csv and crossval.json in studies/results from those that
+`python -m studies.crossval gather` writes crossval.csv and crossval.json in metrics from those that
 are done.
 """
 
@@ -26,7 +26,7 @@ from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import Prediction, load_prediction
 from studies.command import run as run_app
 
-RESULTS = Path("studies/results")
+RESULTS = Path("metrics")
 TABLE, SUMMARY = RESULTS / "crossval.csv", RESULTS / "crossval.json"
 PREFIX = "crossval-"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

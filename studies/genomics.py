@@ -1,6 +1,6 @@
 """Does shape tell the genomic cluster of masks that no network had seen? The folds of studies.crossval, put together.
 
-`python -m studies.genomics measure` writes crossval_shape.csv and crossval_radiogenomics.json in studies/results: what
+`python -m studies.genomics measure` writes crossval_shape.csv and crossval_radiogenomics.json in metrics: what
 the stage radiogenomics writes of 13 test patients, of all patients, each predicted by the fold that had it in its test.
 `python -m studies.genomics table` writes the tables of docs/radiogenomics.md from that file.
 """

@@ -25,8 +25,8 @@ from tests.inference.fakes import predict
 from tests.scans.heads import as_nifti
 
 EXAMPLES = int(os.environ.get("BRAINSEG_EXAMPLES", "40"))
-PLANE = np.random.default_rng(0).integers(0, 256, (6, 6), np.uint8)
-NIFTI = as_nifti(np.stack([PLANE, PLANE.T])).to_bytes()
+PLANE = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
+NIFTI = as_nifti(np.stack([PLANE, PLANE.T]), (12.0, 6.0, 6.0)).to_bytes()  # 144 mm, as a head
 
 
 def _tif() -> bytes:

@@ -54,8 +54,8 @@ def measure() -> None:
 
 def test_every_patient_is_measured_once(folds: Path, capsys: pytest.CaptureFixture[str]):
     measure()
-    assert pd.read_csv("studies/results/crossval_shape.csv")["patient"].tolist() == list(PATIENTS)
-    results = json.loads(Path("studies/results/crossval_radiogenomics.json").read_text())
+    assert pd.read_csv("metrics/crossval_shape.csv")["patient"].tolist() == list(PATIENTS)
+    results = json.loads(Path("metrics/crossval_radiogenomics.json").read_text())
     assert (results["manual"]["n"], results["predicted"]["n"]) == (4, 4)
     assert results["agreement"]["volume"]["icc"] == 1
     assert capsys.readouterr().out.startswith("manual masks: 4, 0 of them with a genomic cluster\n")
@@ -69,6 +69,6 @@ def test_a_patient_of_two_folds_is_refused(folds: Path):
 
 
 def test_the_tables_are_those_of_the_committed_results():
-    results = json.loads((ROOT / "studies" / "results" / "crossval_radiogenomics.json").read_text())
+    results = json.loads((ROOT / "metrics" / "crossval_radiogenomics.json").read_text())
     text = (ROOT / genomics.PAGE).read_text(encoding="utf-8")
     assert genomics.START + genomics.tables(results) + genomics.END in text
