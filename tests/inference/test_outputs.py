@@ -183,7 +183,7 @@ def test_an_interrupted_result_is_none_and_the_same_command_goes_on(tmp_path, mo
         with pytest.raises(KeyboardInterrupt):
             predict([scan], out, redo=True)
     assert any(path.name.startswith(".brainseg-") for path in out.iterdir())
-    with pytest.raises(DataError, match="whose writing was interrupted; run brainseg predict again"):
+    with pytest.raises(DataError, match="is unfinished; run brainseg predict again"):
         find_result(out / "f.json")
     assert predict([scan], out)["f"].status == "done"
     assert sorted(path.name for path in out.iterdir()) == ["f.json", "f_mask.nii.gz", "f_overlay.png"]
