@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PROGRAM = next((found for name in NAMES if (found := shutil.which(name))), None)
+needs_chromium = pytest.mark.skipif(
+    PROGRAM is None and not os.environ.get("BRAINSEG_REQUIRE_TOOLS"),
+    reason="no Chromium is installed (Debian's package: chromium)",
+)
+"""Where tools are required, as in the hosted checks, a test without Chromium fails instead of being skipped."""
 
 
 @contextmanager

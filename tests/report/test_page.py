@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.chromium import PROGRAM, launch
+from tests.chromium import launch, needs_chromium
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed (Debian's package: chromium)")
+pytestmark = needs_chromium
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
 
 

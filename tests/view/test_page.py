@@ -13,7 +13,7 @@ import pytest
 
 from brainseg.view.result import find_result
 from brainseg.view.server import ViewServer, make_table
-from tests.chromium import PROGRAM, launch
+from tests.chromium import launch, needs_chromium
 
 SWITCHES = (
     "--use-angle=swiftshader",
@@ -23,7 +23,7 @@ SWITCHES = (
 )
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason="no Chromium is installed (Debian's package: chromium)"),
+    needs_chromium,
 ]
 
 
