@@ -195,7 +195,7 @@ class Said:
 
 
 def run_module(stage: str, *arguments: str) -> int:
-    """Run a stage's command as `python -m` does, in this process and the working directory.
+    """Run a stage's command as DVC does, in this process and the working directory: its folders are removed before.
 
     `arguments` replace those of dvc.yaml. What is no user's mistake comes out as the exception it is.
 
@@ -203,6 +203,8 @@ def run_module(stage: str, *arguments: str) -> int:
         The exit status.
     """
     module, *given = command(stage)
+    for folder in [Path(name) for name in outputs(stage) if Path(name).is_dir()] if not arguments else []:
+        shutil.rmtree(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [module, *(arguments or given)])
         try:

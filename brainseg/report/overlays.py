@@ -11,14 +11,15 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.files import atomic_folder
-from brainseg.model.catalogue import TRUTH_COLOUR
 from brainseg.report.pictures import white_of, window_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PREDICTION_COLOUR = "#56B4E9"  # sky blue (Okabe and Ito 2008): told apart from the truth's yellow by all readers
+# Two colours that colour-blind readers tell apart (Okabe and Ito 2008), and from grey
+TRUTH_COLOUR = "#E69F00"
+PREDICTION_COLOUR = "#56B4E9"
 LEAKY_COLOUR = "#D55E00"
 RANKS = ("best", "median", "worst")
 
@@ -136,7 +137,7 @@ def _draw(
         Line2D([], [], color=TRUTH_COLOUR, label="truth"),
         Line2D([], [], color=PREDICTION_COLOUR, linestyle="--", label="prediction"),
     ]
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, facecolor="black", labelcolor="white", fontsize=9)
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return figure
 
 

@@ -58,7 +58,7 @@ def test_no_space_in_the_middle_of_a_metrics_file(folder, capsys, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # as `write` raises it: without a name
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    require_refusal("split", folder, capsys, "no space left while writing output; free some space")
+    require_refusal("split", folder, capsys, "no space left while writing a file; free some space")
 
 
 def test_a_folder_without_permission_is_named(folder, capsys, monkeypatch):
