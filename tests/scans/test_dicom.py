@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from brainseg.errors import DataError
-from brainseg.scans.dicom import read_dicom, write_seg
+from brainseg.scans.dicom import read_dicom
+from brainseg.scans.dicom_seg import write_seg
 
 STACK = np.random.default_rng(2).integers(0, 900, (10, 60, 70)).astype(np.uint16)
 STUDY, FRAME = generate_uid(), generate_uid()
