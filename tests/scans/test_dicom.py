@@ -32,7 +32,7 @@ def write_series(
         meta.MediaStorageSOPClassUID = MRImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        path = folder / f"{(i * 3) % len(stack)}.dcm"
+        path = folder / f"{(i * 101) % len(stack)}.dcm"  # a prime beyond the slices of any scan here
         d = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
         d.SOPClassUID, d.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
         d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = STUDY, series, FRAME
