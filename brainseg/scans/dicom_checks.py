@@ -37,7 +37,10 @@ def check_series(folder: Path, datasets: Series, trust: bool, warnings: list[str
     _check_kind(folder, datasets, trust, warnings)
     _check_codec(folder, datasets)
     first = datasets[0]
-    volume = many_frames(first)
+    try:
+        volume = many_frames(first)
+    except (TypeError, ValueError):
+        raise DataError(f"the series in {folder} has a NumberOfFrames that is no number; export it again.") from None
     if volume and len(datasets) > 1:
         raise DataError(
             f"the series in {folder} is {len(datasets)} files of many frames each, expected one; keep one of them."

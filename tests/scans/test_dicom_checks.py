@@ -157,6 +157,17 @@ def test_slices_that_say_they_have_one_frame_are_slices(tmp_path, n):
     assert scan.spacing == (5.0, 1.0, 2.0)
 
 
+@pytest.mark.parametrize("value", [b"ab", b"3\\"])
+def test_a_number_of_frames_that_is_none_is_one_sentence(tmp_path, value):
+    for path in write_series(tmp_path / "s", STACK, "FLAIR", NumberOfFrames=77):
+        raw = path.read_bytes()
+        tag = b"\x28\x00\x08\x00IS\x02\x00"
+        assert raw.count(tag + b"77") == 1
+        path.write_bytes(raw.replace(tag + b"77", tag + value))
+    with pytest.raises(DataError, match="s has a NumberOfFrames that is no number; export it again"):
+        read_dicom({"flair": tmp_path / "s"})
+
+
 def test_two_volumes_in_one_series_are_one_sentence(tmp_path):
     for name in ("a", "b"):
         write_enhanced(tmp_path / "s" / name / "all.dcm", STACK)
