@@ -22,7 +22,8 @@ from brainseg.inference.models import LoadedModels
 from brainseg.inference.records import are_there, read_record
 from brainseg.inference.segmentation import Float, Segmentation
 from brainseg.scans.cases import Case
-from brainseg.scans.dicom import DicomOrigin, write_seg
+from brainseg.scans.dicom import DicomOrigin
+from brainseg.scans.dicom_seg import write_seg
 from brainseg.scans.nifti import NiftiOrigin, write_nifti
 from brainseg.scans.scan import Scan
 from brainseg.scans.tif import TifOrigin

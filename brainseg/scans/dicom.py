@@ -1,7 +1,8 @@
-"""DICOM series, read and put in order by highdicom, and DICOM SEG for the way back."""
+"""DICOM series, read and put in order by highdicom."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,13 +13,18 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.files import atomic_path
 from brainseg.scans.affine import check_affine
-from brainseg.scans.dicom_checks import Series, check_inflated, check_series, check_together, white_is_low
+from brainseg.scans.dicom_checks import (
+    Series,
+    check_inflated,
+    check_series,
+    check_together,
+    inverted_by,
+    many_frames,
+)
 from brainseg.scans.geometry import check_field
-from brainseg.scans.nifti import NiftiOrigin, axial_size, from_nibabel, on_grid, to_stored
+from brainseg.scans.nifti import NiftiOrigin, axial_size, from_nibabel, on_grid
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import Scan, check_values
 
@@ -163,13 +169,13 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
     check_series(folder, datasets, trust, warnings)
     how: Any = {"dtype": np.float32, "apply_presentation_lut": False}
     try:
-        if len(datasets) == 1 and "NumberOfFrames" in datasets[0]:
+        if many_frames(datasets[0]):
             image = highdicom.image.Image.from_dataset(datasets[0]).get_volume(**how).to_nibabel()
         elif len(datasets) == 1:
-            image = _single(datasets[0])
+            image = _single(folder, datasets[0], warnings)
         else:
             image = highdicom.get_volume_from_series(datasets, rtol=0.05, **how).to_nibabel()
-    except MemoryError:
+    except (DataError, MemoryError):
         raise
     except Exception as error:  # pydicom and highdicom raise many kinds on headers that lie
         raise DataError(
@@ -178,79 +184,26 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
         ) from None
     check_affine(image, f"the series in {folder}")
     check_field(*axial_size(image), f"the series in {folder}", trust, warnings)
-    if not white_is_low(datasets[0]):
+    if not (why := inverted_by(datasets[0])):
         return image
-    warnings.append(f"the series in {folder} stores white as its lowest value (MONOCHROME1): inverted")
+    warnings.append(f"the series in {folder} stores white as its lowest value ({why}): inverted")
     values = np.asarray(image.dataobj)
     return nib.Nifti1Image(values.max() + values.min() - values, image.affine)
 
 
-def _single(dataset: Any) -> nib.Nifti1Image:
+def _single(folder: Path, dataset: Any, warnings: list[str]) -> nib.Nifti1Image:
     """One slice alone; its thickness stands for the distance."""
+    thickness = float(dataset.get("SliceThickness") or 0)
+    if not thickness:
+        warnings.append(f"the only slice in {folder} does not say its thickness: volumes are those of 1 mm")
+        thickness = 1.0
+    if not (math.isfinite(thickness) and thickness > 0):
+        raise DataError(f"the only slice in {folder} has a thickness of {thickness:g} mm; export it again.")
     affine = np.eye(4)
     across, down = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
     rows_mm, columns_mm = map(float, dataset.PixelSpacing)
-    thickness = float(dataset.get("SliceThickness") or 1)
     affine[:3, :3] = np.stack([across * columns_mm, down * rows_mm, np.cross(across, down) * thickness], 1)
     affine[:3, 3] = np.array(dataset.ImagePositionPatient, float)
     values = dataset.pixel_array.astype(np.float32) * float(dataset.get("RescaleSlope", 1))
     values += float(dataset.get("RescaleIntercept", 0))
     return nib.Nifti1Image(values.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
-
-
-def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> None:
-    """Write a DICOM SEG of one segment, referring to the FLAIR's slices.
-
-    Args:
-        path: .dcm to write.
-        mask: bool [n, height, width]; not empty.
-        origin: of the scan.
-        algorithm: name of the model.
-        version: of brainseg.
-
-    Raises:
-        DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
-    """
-    try:
-        with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
-            seg = _seg(mask, origin, algorithm, version)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(
-            f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
-        ) from None
-    with atomic_path(path) as temporary:
-        seg.save_as(temporary)
-
-
-def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
-    import highdicom
-    from pydicom.sr.codedict import codes
-    from pydicom.uid import generate_uid
-
-    stored = nib.Nifti1Image(to_stored(mask, origin.image).astype(np.uint8), origin.image.affine)
-    pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=origin.series[0].FrameOfReferenceUID)
-    description = highdicom.seg.SegmentDescription(
-        segment_number=1,
-        segment_label="lower-grade glioma, FLAIR abnormality",
-        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-        segmented_property_type=codes.SCT.Neoplasm,
-        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=f"brainseg {algorithm}", version=version, family=codes.DCM.ArtificialIntelligence
-        ),
-    )
-    return highdicom.seg.Segmentation(
-        source_images=list(origin.series),
-        pixel_array=pixels,
-        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
-        segment_descriptions=[description],
-        series_instance_uid=generate_uid(),
-        series_number=9000,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer="brainseg",
-        manufacturer_model_name=algorithm,
-        software_versions=version,
-        device_serial_number="0",
-        series_description=f"brainseg {algorithm}",
-    )

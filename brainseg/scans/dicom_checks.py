@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,17 +30,26 @@ def check_series(folder: Path, datasets: Series, trust: bool, warnings: list[str
         warnings: of the scan; sentences are added.
 
     Raises:
-        DataError: colours, no codec, sizes, attributes missing or malformed, positions doubled or missing.
+        DataError: colours, no codec, sizes, attributes missing or malformed, positions doubled or missing, or several
+            files that are volumes.
         NotTrusted: another modality than MR, or several patients or studies.
     """
     _check_kind(folder, datasets, trust, warnings)
     _check_codec(folder, datasets)
     first = datasets[0]
-    frames = len(datasets) if "NumberOfFrames" not in first else int(first.NumberOfFrames or 0)
+    try:
+        volume = many_frames(first)
+    except (TypeError, ValueError):
+        raise DataError(f"the series in {folder} has a NumberOfFrames that is no number; export it again.") from None
+    if volume and len(datasets) > 1:
+        raise DataError(
+            f"the series in {folder} is {len(datasets)} files of many frames each, expected one; keep one of them."
+        )
+    frames = int(first.get("NumberOfFrames") or 0) if volume else len(datasets)
     check_size((frames, int(first.get("Rows") or 0), int(first.get("Columns") or 0)), f"the series in {folder}")
-    if first.get("SamplesPerPixel", 1) != 1:
+    if first.get("SamplesPerPixel", 1) != 1 or first.get("PhotometricInterpretation") == "PALETTE COLOR":
         raise DataError(f"the series in {folder} is a colour picture (a screenshot?), expected grey values.")
-    if "NumberOfFrames" not in first:
+    if not volume:
         _check_slices(folder, datasets)
 
 
@@ -53,14 +63,14 @@ def _check_kind(folder: Path, datasets: Series, trust: bool, warnings: list[str]
     for keyword, what in (("PatientID", "patients"), ("StudyInstanceUID", "studies")):
         if len(values := _values(datasets, keyword)) > 1:
             doubt(f"the series in {folder} mixes {len(values)} {what} ({keyword}), expected one", trust, warnings)
-    for keyword, what in (
-        ("FrameOfReferenceUID", "frames of reference"),
-        ("PhotometricInterpretation", "kinds of grey"),
+    greys = {f"{dataset.get('PhotometricInterpretation')} {inverted_by(dataset)}" for dataset in datasets}
+    for values, what in (
+        (_values(datasets, "FrameOfReferenceUID"), "frames of reference (FrameOfReferenceUID)"),
+        (greys, "kinds of grey (PhotometricInterpretation, PresentationLUTShape)"),
     ):
-        if len(values := _values(datasets, keyword)) > 1:
+        if len(values) > 1:
             raise DataError(
-                f"the series in {folder} mixes {len(values)} {what} ({keyword}); expected one; keep the slices of one "
-                "acquisition."
+                f"the series in {folder} mixes {len(values)} {what}; expected one; keep the slices of one acquisition."
             )
 
 
@@ -80,9 +90,16 @@ def check_together(found: Mapping[str, Series], folder: Path, trust: bool, warni
         warnings.append("the sequences have several frames of reference: the head may have moved between them")
 
 
-def white_is_low(dataset: Any) -> bool:
-    """Whether the file wants its lowest value shown white."""
-    return dataset.get("PhotometricInterpretation") == "MONOCHROME1" or dataset.get("PresentationLUTShape") == "INVERSE"
+def inverted_by(dataset: Any) -> str:
+    """What in the file wants its lowest value shown white; empty if nothing does."""
+    if dataset.get("PhotometricInterpretation") == "MONOCHROME1":
+        return "MONOCHROME1"
+    return "PresentationLUTShape INVERSE" if dataset.get("PresentationLUTShape") == "INVERSE" else ""
+
+
+def many_frames(dataset: Any) -> bool:
+    """Whether one file holds a volume; some exporters say of each slice that it has one frame."""
+    return "PerFrameFunctionalGroupsSequence" in dataset or int(dataset.get("NumberOfFrames") or 1) != 1
 
 
 def check_inflated(path: Path, meta: Any) -> None:
@@ -113,14 +130,16 @@ def _check_codec(folder: Path, datasets: Series) -> None:
         try:
             decoder = get_decoder(uid)
         except NotImplementedError:
-            needs = "nothing here can decode"
+            remedy = "which nothing here can decode; decompress"
         else:
             if decoder.is_available:
                 continue
-            needs = "needs " + " or ".join(text.split(" requires ")[-1] for text in decoder.missing_dependencies)
+            needed = (text.split(" requires ")[-1] for text in decoder.missing_dependencies)
+            packages = ", or ".join(re.sub("^gdcm", "python-gdcm", text) for text in needed)
+            remedy = f"which needs {packages}; install that with pip, or decompress"
         raise DataError(
-            f"the slices in {folder} are whole but compressed as {uid.name} ({uid}), which {needs}; install that with "
-            "pip, or decompress the series, e.g. by gdcmconv --raw."
+            f"the slices in {folder} are whole but compressed as {uid.name} ({uid}), {remedy} the series, e.g. by "
+            "gdcmconv --raw."
         )
 
 

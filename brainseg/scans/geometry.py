@@ -74,7 +74,7 @@ def check_field(shape: tuple[int, ...], spacing: Spacing, where: str, trust: boo
         doubt(f"{found}; expected {expected}; {units}", trust, warnings)
     elif long > LARGE_FIELD_MM:
         warnings.append(f"{found}: more than a head; {units}")
-    if shape[spacing.index(slices)] > 1 and thin < THIN_MM:
+    if min(shape) > 1 and thin < THIN_MM:
         warnings.append(f"{found}: a part of a head only, or a wrong distance between slices")
     if pixel > COARSE_PIXEL_MM or slices > COARSE_SLICE_MM:
         warnings.append(f"{where} has coarse voxels ({_mm(spacing)}): expect a worse mask")

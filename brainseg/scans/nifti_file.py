@@ -44,8 +44,8 @@ def load(
         check: is given the image before its voxels are read, and may raise.
 
     Returns:
-        An image for header and geometry alone, without voxels; and the voxels, as scaled by the header, float64 as
-        float32.
+        An image for header and geometry alone, without voxels; and the voxels, as scaled by the header, wider floats
+        as float32.
 
     Raises:
         DataError: missing, of another kind, damaged, not as long as its header says, of more than `MOST_VOXELS`
@@ -84,7 +84,7 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[nib.Nifti1Image, tuple[float
     image: nib.Nifti1Image = kind.from_stream(io.BytesIO(raw + stream.read(int(start) - len(raw))))
     shape, dtype = image.shape, image.get_data_dtype()
     check_size(shape[:3], str(path))
-    if not 0 < math.prod(map(int, shape[3:])) <= _MOST_VOLUMES:
+    if min(shape) < 1 or math.prod(map(int, shape[3:])) > _MOST_VOLUMES:
         raise DataError(
             f"{path} is {by(shape)}, expected three axes (FLAIR) or four with the three volumes pre-contrast, FLAIR, "
             "post-contrast; give one volume."
@@ -116,7 +116,7 @@ def _scaled(values: Image, slope: float | None, inter: float | None) -> Image:
     """Slice by slice: nibabel scales in float64, which takes up to eight times the room."""
     slope, inter = 1.0 if slope is None else float(slope), 0.0 if inter is None else float(inter)
     if values.dtype.names or (slope, inter) == (1.0, 0.0):
-        return values.astype(np.float32) if values.dtype == np.float64 else values
+        return values.astype(np.float32) if values.dtype.kind == "f" and values.dtype.itemsize > 4 else values
     scaled = np.empty(values.shape, np.float32, order="F")
     for i in range(values.shape[-1]):
         scaled[..., i] = apply_read_scaling(values[..., i], np.float64(slope), np.float64(inter))

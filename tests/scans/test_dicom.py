@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from brainseg.errors import DataError
-from brainseg.scans.dicom import read_dicom, write_seg
+from brainseg.scans.dicom import read_dicom
+from brainseg.scans.dicom_seg import write_seg
 
 STACK = np.random.default_rng(2).integers(0, 900, (10, 60, 70)).astype(np.uint16)
 STUDY, FRAME = generate_uid(), generate_uid()
@@ -31,7 +32,7 @@ def write_series(
         meta.MediaStorageSOPClassUID = MRImageStorage
         meta.MediaStorageSOPInstanceUID = generate_uid()
         meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        path = folder / f"{(i * 3) % len(stack)}.dcm"
+        path = folder / f"{(i * 101) % len(stack)}.dcm"  # a prime beyond the slices of any scan here
         d = FileDataset(path, {}, file_meta=meta, preamble=b"\0" * 128)
         d.SOPClassUID, d.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
         d.StudyInstanceUID, d.SeriesInstanceUID, d.FrameOfReferenceUID = STUDY, series, FRAME

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from brainseg.errors import DataError
 from brainseg.scans.tif import read_tif_folder, read_tif_slice
@@ -114,3 +117,115 @@ def test_a_slice_by_itself_may_have_any_name(tmp_path, name, number):
     scan = read_tif_slice(tmp_path / f"{name}.tif")
     assert (scan.name, scan.slices.tolist(), scan.origin.stems) == (name, [number], (name,))
     np.testing.assert_array_equal(scan.images, RGB[:1])
+
+
+GREY = RGB[0, ..., 0]
+
+
+def written_each(folder, write, n=3):
+    """Slices <folder's name>_1.tif ... that `write` writes, each with other values."""
+    folder.mkdir()
+    for i in range(n):
+        write(folder / f"{folder.name}_{i + 1}.tif", GREY ^ i)
+    return folder
+
+
+def with_palette(path, indices, colours):
+    """By Pillow, which writes the 16-bit table that the format asks for."""
+    image = Image.fromarray(indices).convert("P")
+    image.putpalette([int(value) for value in np.ravel(colours)])
+    image.save(path)
+    page = tifffile.TiffFile(path).pages[0]
+    assert page.photometric.name == "PALETTE"
+    assert page.colormap.dtype == np.uint16
+    assert page.colormap.shape == (3, 256)
+
+
+def test_a_palette_of_greys_is_looked_up(tmp_path):
+    falling = np.repeat(255 - np.arange(256)[:, None], 3, axis=1)
+    folder = written_each(tmp_path / "case", lambda path, plane: with_palette(path, plane, falling))
+    scan = read_tif_folder(folder)
+    np.testing.assert_array_equal(scan.images[..., 1], np.stack([255 - (GREY ^ i) for i in range(3)]))
+    assert (scan.images.dtype, scan.given) == (np.uint8, ("flair",))
+
+
+@pytest.mark.parametrize("factor", [256, 257])
+def test_a_palette_is_its_tables_high_byte(tmp_path, factor):
+    table = np.tile(np.arange(255, -1, -1, dtype=np.uint16) * np.uint16(factor), (3, 1))
+    folder = written_each(
+        tmp_path / "case",
+        lambda path, plane: tifffile.imwrite(path, plane, photometric="palette", colormap=table),
+    )
+    np.testing.assert_array_equal(read_tif_folder(folder).images[0, ..., 1], 255 - GREY)
+
+
+def test_a_palette_of_colours_is_refused(tmp_path):
+    colours = np.repeat(np.arange(256)[:, None], 3, axis=1)
+    colours[7, 2] = 8  # one entry that is not grey
+    folder = written_each(tmp_path / "case", lambda path, plane: with_palette(path, plane, colours))
+    with pytest.raises(DataError, match=r"case_1.tif has a palette of colours, expected grey values or RGB; save it"):
+        read_tif_folder(folder)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_as_zero_is_turned_back_and_said(tmp_path, dtype):
+    def write(path, plane):
+        tifffile.imwrite(path, np.iinfo(dtype).max - plane.astype(dtype), photometric="miniswhite")
+
+    scan = read_tif_folder(written_each(tmp_path / "case", write))
+    np.testing.assert_array_equal(scan.images[0, ..., 1], GREY)
+    assert scan.warnings[0] == "3 of 3 slices store white as their lowest value: inverted"
+
+
+def test_white_as_zero_in_some_slices_alone_is_turned_back_there(tmp_path):
+    folder = written_each(tmp_path / "case", lambda path, plane: tifffile.imwrite(path, plane))
+    tifffile.imwrite(folder / "case_2.tif", 255 - (GREY ^ 1), photometric="miniswhite")
+    scan = read_tif_folder(folder)
+    np.testing.assert_array_equal(scan.images[..., 1], np.stack([GREY ^ i for i in range(3)]))
+    assert "1 of 3 slices store white" in scan.warnings[0]
+
+
+def test_white_as_zero_in_masks_is_turned_back(tmp_path):
+    masks = RGB[..., 0] > 100
+    folder = write_tifs(tmp_path / "case", RGB, masks)
+    for i, mask in enumerate(masks):
+        tifffile.imwrite(folder / f"case_{i + 1}_mask.tif", ~mask, photometric="miniswhite")  # one bit a pixel
+    np.testing.assert_array_equal(read_tif_folder(folder, truth=True).truth, masks)
+
+
+def test_white_as_zero_in_floats_is_one_sentence(tmp_path):
+    def write(path, plane):
+        tifffile.imwrite(path, plane.astype(np.float32), photometric="miniswhite")
+
+    with pytest.raises(
+        DataError, match=r"case_1\.tif stores white as its lowest value, in float32; save it with black"
+    ):
+        read_tif_folder(written_each(tmp_path / "case", write))
+
+
+def test_a_missing_codec_is_named_and_the_file_is_called_whole(tmp_path, monkeypatch):
+    folder = written_each(tmp_path / "case", lambda p, plane: Image.fromarray(plane).save(p, compression="tiff_lzw"))
+
+    def missing(*_, **__):
+        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")  # as tifffile without it
+
+    monkeypatch.setattr(tifffile.TiffFile, "asarray", missing)
+    words = r"case_1.tif is whole but compressed .*LZW.*'imagecodecs' package.; install it with pip, or save the file"
+    with pytest.raises(DataError, match=words):
+        read_tif_folder(folder)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="LZW can be decoded here")
+def test_lzw_without_its_codec_is_said_by_tifffile_in_these_words(tmp_path):
+    folder = written_each(tmp_path / "case", lambda p, plane: Image.fromarray(plane).save(p, compression="tiff_lzw"))
+    with pytest.raises(DataError, match="is whole but compressed"):
+        read_tif_folder(folder)
+
+
+def test_a_slice_that_claims_more_numbers_than_any_is_refused_before_it_is_decoded(tmp_path):
+    folder = written_each(tmp_path / "case", lambda path, plane: tifffile.imwrite(path, plane))
+    with tifffile.TiffFile(folder / "case_2.tif", mode="r+b") as tif:
+        for tag in ("ImageWidth", "ImageLength"):
+            tif.pages[0].tags[tag].overwrite(60_000)
+    with pytest.raises(DataError, match=r"case_2\.tif claims 60000 x 60000 numbers, expected one slice"):
+        read_tif_folder(folder)

@@ -1,0 +1,74 @@
+"""Masks back into DICOM: a SEG that refers to the series it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from brainseg.data.slices import Bool
+from brainseg.errors import DataError
+from brainseg.files import atomic_path
+from brainseg.scans.dicom import DicomOrigin
+from brainseg.scans.nifti import to_stored
+from brainseg.scans.quiet import overheard
+
+
+def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> None:
+    """Write a DICOM SEG of one segment, referring to the FLAIR's slices.
+
+    Args:
+        path: .dcm to write.
+        mask: bool [n, height, width]; not empty.
+        origin: of the scan.
+        algorithm: name of the model.
+        version: of brainseg.
+
+    Raises:
+        DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
+    """
+    try:
+        with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
+            seg = _seg(mask, origin, algorithm, version)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise DataError(
+            f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
+        ) from None
+    with atomic_path(path) as temporary:
+        seg.save_as(temporary)
+
+
+def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
+    import highdicom
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import generate_uid
+
+    stored = nib.Nifti1Image(to_stored(mask, origin.image).astype(np.uint8), origin.image.affine)
+    pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=origin.series[0].FrameOfReferenceUID)
+    description = highdicom.seg.SegmentDescription(
+        segment_number=1,
+        segment_label="lower-grade glioma, FLAIR abnormality",
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Neoplasm,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name=f"brainseg {algorithm}", version=version, family=codes.DCM.ArtificialIntelligence
+        ),
+    )
+    return highdicom.seg.Segmentation(
+        source_images=list(origin.series),
+        pixel_array=pixels,
+        segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=[description],
+        series_instance_uid=generate_uid(),
+        series_number=9000,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="brainseg",
+        manufacturer_model_name=algorithm,
+        software_versions=version,
+        device_serial_number="0",
+        series_description=f"brainseg {algorithm}",
+    )
