@@ -22,7 +22,9 @@ BLACK = 1
 """The percentile that counts as black: a level added to all values, as by a window, says nothing about a head."""
 FIELD_MM = SIDE * PIXEL_MM
 TISSUE = 0.12
-"""A voxel that is brighter than this share of the scan's 99th percentile is no air."""
+"""A voxel that is brighter than this share of the scan's 99th percentile is no air, unless air is noisy."""
+NOISE, BRIGHTEST_AIR = 5.0, 0.3
+"""Noise and ghosts in air rarely exceed so many times its median; a share of the 99th percentile that is never air."""
 WHOLE = 0.35
 """A brain whose two end slices have less than this share of its largest slice's area lies in the stack as a whole."""
 LEAST_SLICES = 6
@@ -53,7 +55,14 @@ class Evidence:
     @cached_property
     def tissue(self) -> Bool:
         """What is no air."""
-        return self.flair > max(8.0, TISSUE * self.white)
+        return self.flair > max(8.0, max(TISSUE, min(NOISE * self.edge, BRIGHTEST_AIR)) * self.white)
+
+    @cached_property
+    def edge(self) -> float:
+        """The median along the slices' four sides, as a share of `white`: air, in a head's picture."""
+        width = max(1, min(self.flair.shape[1:]) // 32)
+        sides = (self.flair[:, :width], self.flair[:, -width:], self.flair[..., :width], self.flair[..., -width:])
+        return percentile(np.concatenate([side.ravel() for side in sides]), 50) / self.white
 
     @cached_property
     def mask(self) -> Bool:

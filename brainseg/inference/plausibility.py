@@ -54,13 +54,10 @@ def require_plausible(seen: Evidence, checks: Sequence[Check], trust: bool) -> l
 
 def bright_air(seen: Evidence) -> Doubt | None:
     """Heads lie in air. At most 0.03 in patients; 0.98 or more with inverted values, 0.29 or more in patterns."""
-    width = max(1, min(seen.flair.shape[1:]) // 32)
-    sides = (seen.flair[:, :width], seen.flair[:, -width:], seen.flair[..., :width], seen.flair[..., -width:])
-    edge = percentile(np.concatenate([side.ravel() for side in sides]), 50) / seen.white
     return _doubt(
-        edge,
-        f"the slices' edge has {edge:.0%} of the brightest tissue's value, expected dark air around a head: the grey "
-        "values are inverted, or it is no head; invert them, or give a FLAIR of a head",
+        seen.edge,
+        f"the slices' edge has {seen.edge:.0%} of the brightest tissue's value, expected dark air around a head: the "
+        "grey values are inverted, or it is no head; invert them, or give a FLAIR of a head",
         strong=0.5,
         weak=0.2,
     )
@@ -204,8 +201,8 @@ def upside_down(seen: Evidence) -> Doubt | None:
         float(np.log(below / above)),
         f"the brain fills {below:.0%} of the head in its lowest third and {above:.0%} in its highest, expected the "
         "other way round: the slices seem to run from the head to the feet; turn their order round",
-        strong=0.2,
-        weak=0.13,
+        strong=0.3,
+        weak=0.2,
     )
 
 
