@@ -21,6 +21,8 @@ SMALLEST_ML, LARGEST_ML = 300.0, 2300.0
 """Plausible brain within a scan, also one that covers half of the head; adults have 1000 to 1700 ml."""
 STRIPPED_EXCESS = 1.3
 """Scans whose non-zero voxels are at most this many times the brain found are stripped; whole heads have 2 or more."""
+MOST_FILLED = 0.95
+"""Where more than this share of the picture is not black, nothing was cut away around a brain."""
 NO_HEAD = 0.25
 """Less than this share of the smallest plausible brain is not a bad mask but another part of the body."""
 
@@ -75,7 +77,7 @@ def find_scan_brain(
             f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "
             "expected a head, upright; if its brain was extracted before, say --stripped."
         )
-    if stripped is None and _is_stripped(flair, mask):
+    if stripped is None and _is_stripped(flair, mask, canvas):
         note = "brain extraction was done before (all around the brain is black): the brain is used as it came"
         brain = _as_it_came(flair, canvas, True)
         return checked(brain, brain.mask, True, (note,))
@@ -102,14 +104,23 @@ def _gate(params: SkullStripParams, flair: U8, spacing: Spacing | None) -> Skull
     return params.model_copy(update={"min_fraction": low, "max_fraction": high})
 
 
-def _is_stripped(flair: U8, mask: Bool) -> bool:
-    return bool(np.count_nonzero(flair) <= STRIPPED_EXCESS * np.count_nonzero(mask))
+def _is_stripped(flair: U8, mask: Bool, canvas: Canvas) -> bool:
+    little = np.count_nonzero(flair) <= STRIPPED_EXCESS * np.count_nonzero(mask)
+    return bool(little) and _has_background(_not_black(flair), canvas)
+
+
+def _not_black(flair: U8) -> Bool:
+    return fill_holes(largest_component(flair > 0))
+
+
+def _has_background(mask: Bool, canvas: Canvas) -> bool:
+    return bool(mask[canvas.window].mean() <= MOST_FILLED)
 
 
 def _as_it_came(flair: U8, canvas: Canvas, stripped: bool | None) -> Brain:
     if not stripped:
         return Brain(np.ones(flair.shape, bool), "none", 1.0, ())
-    mask = fill_holes(largest_component(flair > 0))
-    if mask[canvas.window].mean() > 0.95:
+    mask = _not_black(flair)
+    if not _has_background(mask, canvas):
         raise DataError("the scan is said to be stripped, but has no black background; leave --stripped out.")
     return Brain(mask, "none", float(mask.mean()), ())

@@ -1,7 +1,8 @@
-"""What the checks of a scan look at: computed once, of at most 39 slices, in some tenths of a second."""
+"""What the checks of a scan look at: computed once, of at most 30 slices, in a quarter of a second."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,11 +16,15 @@ from brainseg.preprocess.volumes import morphology
 from brainseg.scans.canvas import PIXEL_MM, SIDE, Canvas
 from brainseg.scans.scan import Spacing
 
-SLICES = 20
-"""Of a stack of twice as many slices or more, every second, third ... is looked at, so that 20 to 39 remain."""
+SLICES = 30
+"""Of a stack of more slices, every second, third ... is looked at, so that 15 to 30 remain."""
+BLACK = 1
+"""The percentile that counts as black: a level added to all values, as by a window, says nothing about a head."""
 FIELD_MM = SIDE * PIXEL_MM
 TISSUE = 0.12
-"""A voxel that is brighter than this share of the scan's 99th percentile is no air."""
+"""A voxel that is brighter than this share of the scan's 99th percentile is no air, unless air is noisy."""
+NOISE, BRIGHTEST_AIR = 5.0, 0.3
+"""Noise and ghosts in air rarely exceed so many times its median; a share of the 99th percentile that is never air."""
 WHOLE = 0.35
 """A brain whose two end slices have less than this share of its largest slice's area lies in the stack as a whole."""
 LEAST_SLICES = 6
@@ -31,7 +36,7 @@ class Evidence:
     """What the checks look at, each part computed when first asked for.
 
     Attributes:
-        flair: uint8 [n, rows, columns] of `PIXEL_MM` a pixel, without the canvas's empty frame.
+        flair: uint8 [n, rows, columns] of `PIXEL_MM` a pixel, without the canvas's empty frame, from black upwards.
         slice_mm: between these slices; None where unknown.
         brain: bool like `flair`, as found; None before it was looked for.
         stripped: all around the brain was black before.
@@ -50,7 +55,14 @@ class Evidence:
     @cached_property
     def tissue(self) -> Bool:
         """What is no air."""
-        return self.flair > max(8.0, TISSUE * self.white)
+        return self.flair > max(8.0, max(TISSUE, min(NOISE * self.edge, BRIGHTEST_AIR)) * self.white)
+
+    @cached_property
+    def edge(self) -> float:
+        """The median along the slices' four sides, as a share of `white`: air, in a head's picture."""
+        width = max(1, min(self.flair.shape[1:]) // 32)
+        sides = (self.flair[:, :width], self.flair[:, -width:], self.flair[..., :width], self.flair[..., -width:])
+        return percentile(np.concatenate([side.ravel() for side in sides]), 50) / self.white
 
     @cached_property
     def mask(self) -> Bool:
@@ -100,11 +112,13 @@ def evidence(
         brain: bool like `flair`, before any widening; None if it was not looked for yet.
         stripped: the scan's brain had been extracted before.
     """
-    step = max(1, len(flair) // SLICES)
+    step = max(1, math.ceil(len(flair) / SLICES))
     rows, columns = canvas.window[1:]
     window = np.s_[::step, rows, columns]
+    values = np.ascontiguousarray(flair[window])
+    black = np.uint8(percentile(values, BLACK))
     return Evidence(
-        np.ascontiguousarray(flair[window]),
+        np.where(values > black, values - black, np.uint8(0)),
         None if spacing is None else spacing[0] * step,
         None if brain is None else np.ascontiguousarray(brain[window]),
         stripped,

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainseg.data.slices import Bool
 from brainseg.errors import doubt
-from brainseg.inference.evidence import FIELD_MM, LEAST_SLICES, Evidence, correlation, percentile
+from brainseg.inference.evidence import FIELD_MM, LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 from brainseg.preprocess.volumes import morphology
 from brainseg.scans.canvas import PIXEL_MM
 
@@ -54,15 +54,12 @@ def require_plausible(seen: Evidence, checks: Sequence[Check], trust: bool) -> l
 
 def bright_air(seen: Evidence) -> Doubt | None:
     """Heads lie in air. At most 0.03 in patients; 0.98 or more with inverted values, 0.29 or more in patterns."""
-    width = max(1, min(seen.flair.shape[1:]) // 32)
-    sides = (seen.flair[:, :width], seen.flair[:, -width:], seen.flair[..., :width], seen.flair[..., -width:])
-    edge = percentile(np.concatenate([side.ravel() for side in sides]), 50) / seen.white
     return _doubt(
-        edge,
-        f"the slices' edge has {edge:.0%} of the brightest tissue's value, expected dark air around a head: the grey "
-        "values are inverted, or it is no head; invert them, or give a FLAIR of a head",
-        strong=0.25,
-        weak=0.15,
+        seen.edge,
+        f"the slices' edge has {seen.edge:.0%} of the brightest tissue's value, expected dark air around a head: the "
+        "grey values are inverted, or it is no head; invert them, or give a FLAIR of a head",
+        strong=0.5,
+        weak=0.2,
     )
 
 
@@ -131,14 +128,15 @@ def featureless(seen: Evidence) -> Doubt | None:
 
 
 def all_alike(seen: Evidence) -> Doubt | None:
-    """Slices of a head differ: a correlation of 0.91 at most in patients (0.97 in thin slices), 1.00 in a cylinder."""
+    """A quarter of the brain apart, slices differ: a correlation of 0.85 at most in patients, 1.00 in a cylinder."""
     if seen.slice_mm is not None and seen.slice_mm < 3:
         return None
-    both = [seen.inner[i] & seen.inner[i + 1] for i in range(len(seen.inner) - 1)]
-    pairs = [(i, where) for i, where in enumerate(both) if np.count_nonzero(where) > 500]
+    apart = max(1, np.count_nonzero(seen.area) // 4)
+    both = [(i, i + apart, seen.inner[i] & seen.inner[i + apart]) for i in range(len(seen.inner) - apart)]
+    pairs = [(i, j, where) for i, j, where in both if np.count_nonzero(where) > 500]
     if len(pairs) < LEAST_SLICES:
         return None
-    alike = float(np.median([correlation(seen.smooth[i][where], seen.smooth[i + 1][where]) for i, where in pairs]))
+    alike = float(np.median([correlation(seen.smooth[i][where], seen.smooth[j][where]) for i, j, where in pairs]))
     return _doubt(
         alike,
         f"the slices are all alike (a correlation of {alike:.2f}, expected 0.9 at most), as those of a limb: it is no "
@@ -163,8 +161,8 @@ def no_skull(seen: Evidence) -> Doubt | None:
         gap,
         f"no dark skull lies around what looks like a brain (the darkest there has {gap:.0%} of the brain's grey, "
         "expected 33% at most): it is no head; give a FLAIR of a head",
-        strong=0.55,
-        weak=0.42,
+        strong=0.6,
+        weak=0.45,
     )
 
 
@@ -183,17 +181,17 @@ def inverted(seen: Evidence) -> Doubt | None:
         f"nothing in the head is much brighter than its brain (the brightest has {bright:.1f} times its grey, expected "
         f"1.7 or more) and what surrounds it is not dark ({around:.0%}): the grey values seem to be inverted; "
         "invert them",
-        bright < 1.42,
+        bright < 1.3 and around > 0.8,
     )
 
 
 def upside_down(seen: Evidence) -> Doubt | None:
-    """Below, a head has a face; above, it is mostly brain: a log ratio of -0.35 at most, reversed of -0.03 or more."""
+    """Below, a head has a face; above, it is mostly brain: a log ratio of -0.24 at most, reversed of -0.01 or more."""
     if seen.thirds is None:
         return None
+    slices = np.flatnonzero(seen.area)
+    middle = float(np.average((np.arange(len(slices)) + 0.5) / len(slices), weights=seen.area[slices]))
     if seen.stripped:
-        slices = np.flatnonzero(seen.area)
-        middle = float(np.average((np.arange(len(slices)) + 0.5) / len(slices), weights=seen.area[slices]))
         said = f"the brain's middle lies at {middle:.0%} of its height, expected 50% to 59%: it seems to be upside down"
         return Doubt(said, False) if middle < 0.48 else None
     low, _, high = seen.thirds
@@ -203,8 +201,8 @@ def upside_down(seen: Evidence) -> Doubt | None:
         float(np.log(below / above)),
         f"the brain fills {below:.0%} of the head in its lowest third and {above:.0%} in its highest, expected the "
         "other way round: the slices seem to run from the head to the feet; turn their order round",
-        strong=0.2,
-        weak=0.13,
+        strong=0.3,
+        weak=0.2,
     )
 
 
@@ -218,6 +216,8 @@ def face_down(seen: Evidence) -> Doubt | None:
     across = np.count_nonzero(seen.mask[upper], (0, 2))
     rows = np.flatnonzero(across > 0.02 * across.max())
     across = across[rows[0] : rows[-1] + 1]
+    if max(across[0], across[-1]) > WHOLE * across.max():
+        return None  # cut off in front or behind
     broader = float(np.average(np.linspace(-1, 1, len(across)), weights=across))
     return _doubt(
         -(behind * PIXEL_MM / FIELD_MM + 2 * broader),

@@ -58,6 +58,16 @@ def test_black_around_the_brain_is_a_stripped_scan():
     assert not find_scan_brain(scan(112), CANVAS, None, PARAMS, Fixed(100), False).stripped
 
 
+def test_a_brain_that_fills_the_picture_is_not_taken_for_a_stripped_scan():
+    """Nothing in it is black: the user, who did not say --stripped, is not told to leave it out."""
+    canvas, params = Canvas(256, 256, 100, 100, 256), PARAMS.model_copy(update={"max_fraction": 1.0})
+    found = find_scan_brain(scan(100), canvas, None, params, Fixed(100), None, trust=True)
+    assert not found.stripped
+    np.testing.assert_array_equal(found.brain.mask, block(100))
+    with pytest.raises(DataError, match="no black background; leave --stripped out"):
+        find_scan_brain(scan(100), canvas, None, params, Fixed(100), True, trust=True)
+
+
 def test_what_shows_no_brain_is_refused():
     """Less than a quarter of 8% of the volume."""
     assert Fixed(36).mask.mean() < 0.02 < Fixed(38).mask.mean()
