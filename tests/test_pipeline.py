@@ -95,7 +95,8 @@ def test_the_stages_stand_in_the_order_in_which_they_run():
 
 
 def test_dvc_yaml_is_short():
-    assert len((ROOT / "dvc.yaml").read_text(encoding="utf-8").splitlines()) <= 200
+    stages = (ROOT / "dvc.yaml").read_text(encoding="utf-8").split("\nplots:")[0]
+    assert len(stages.splitlines()) <= 15 * len(ALL_STAGES)  # a stage that is added has its own
 
 
 def test_each_stage_runs_after_those_whose_outputs_it_reads():
