@@ -69,11 +69,20 @@ class Choices(dict[str, T]):
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read params.yaml and check its top-level keys.
+    """Read all of params.yaml, for what is about all sections; a stage reads its own with `load_section`.
 
     Raises:
-        ParamsError: the file is missing, not YAML, not a mapping, or has an unknown or missing key.
+        ParamsError: the file is missing, not YAML, not a mapping, or has an unknown top-level key.
     """
+    loaded = _read_mapping(path)
+    for key in loaded:
+        if key not in SECTIONS:
+            raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}"))
+    return loaded
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    """Without a look at the keys: which sections there are is no business of a stage that reads one of them."""
     try:
         loaded = parse_yaml(read_text(path, MAX_BYTES))
     except FileNotFoundError:
@@ -86,9 +95,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(
             f"{path} holds a {type(loaded).__name__}, expected a mapping with the keys {', '.join(SECTIONS)}."
         )
-    for key in loaded:
-        if key not in SECTIONS:
-            raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}"))
     return loaded
 
 
@@ -182,15 +188,19 @@ def load_section(path: Path, section: str, kind: type[P]) -> P:
     Raises:
         ParamsError: names the file, the dotted key, what was found and what was expected.
     """
-    raw = read_yaml(path)
+    raw = _read_mapping(path)
     if section not in raw:
-        raise ParamsError(f"{path}: the section '{section}' is missing; add it (see the README's table of parameters).")
+        close = difflib.get_close_matches(section, map(str, raw), n=1)
+        raise ParamsError(
+            f"{path}: the section '{section}' is missing"
+            + (f", is it '{close[0]}'?" if close else "; add it (see the README's table of parameters).")
+        )
     return validate(raw[section], kind, where=f"{path}: {section}")
 
 
 def load_seed(path: Path) -> int:
     """The top-level `seed`: an integer from 0 to 2**32 - 1, from which every random draw comes."""
-    seed = read_yaml(path).get("seed")
+    seed = _read_mapping(path).get("seed")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ParamsError(f"{path}: seed is {_short(seed)}, expected an integer from 0 to {2**32 - 1}.")
     return seed

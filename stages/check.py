@@ -1,4 +1,4 @@
-"""No stage: look at all of params.yaml before an hour of work finds a mistake in its last section."""
+"""Look at all of params.yaml before an hour of work finds a mistake in its last section. The stage `code` begins so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Before all stages: what each of them runs, so that it is stale when that has changed and not when a comment has."""
+"""Before all stages: are all parameters fit to run with, and what does each stage run.
+
+A stage is stale when what it runs has changed, and not when a comment has.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from brainseg.params import read_yaml
 from stages._closure import Closure
 from stages._command import PARAMS, ParamsFile, run
 from stages._reach import Project
+from stages.check import check
 
 FOLDERS = ("brainseg", "stages")
 
@@ -24,11 +28,13 @@ def code(
     out: Annotated[Path, typer.Argument(help="Folder to write: STAGE.txt, one line a definition that the stage runs.")],
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Write what the code of each stage means: a digest of every function, class, constant and data file it reaches.
+    """Check all of params.yaml, then write what the code of each stage means.
 
-    Comments, docstrings, annotations and the texts of errors do not count, nor does an entry of a table of
-    choices that the parameters do not choose. `git diff` of the folder names what has changed.
+    A stage's file has a digest of every function, class, constant and data file that it reaches. Comments,
+    docstrings, annotations and the texts of errors do not count, nor does an entry of a table of choices that the
+    parameters do not choose. `git diff` of the folder names what has changed.
     """
+    check(params)  # here, since dvc runs this stage before all others whenever params.yaml has changed
     project = Project(Path(), FOLDERS)
     content = read_yaml(params)
     found = {

@@ -98,8 +98,17 @@ def test_unknown_section_is_named(tmp_path: Path) -> None:
 def test_missing_section_is_named(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("seed: 1\n")
-    with pytest.raises(ParamsError, match="the section 'clahe' is missing"):
+    with pytest.raises(ParamsError, match="the section 'clahe' is missing; add it"):
         load_section(path, "clahe", ClaheParams)
+    path.write_text("seed: 1\nclache: {}\n")
+    with pytest.raises(ParamsError, match=r"the section 'clahe' is missing, is it 'clache'\?$"):
+        load_section(path, "clahe", ClaheParams)
+
+
+def test_a_stage_is_not_concerned_with_sections_of_others(tmp_path: Path) -> None:
+    path = write(tmp_path, unett={}, unet__lr="fast")
+    assert load_section(path, "clahe", ClaheParams) == load_section(SHIPPED, "clahe", ClaheParams)
+    assert load_seed(path) == load_seed(SHIPPED)
 
 
 LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))

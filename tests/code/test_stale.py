@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import STAGES, Checkout, outputs, set_up
+from tests.pipeline import STAGES, Checkout, change_params, outputs, set_up, shipped_params
 
 TRAINING = {"train_unet", "train_unetpp"}
 UP_TO_DATE = "Data and pipelines are up to date."
@@ -60,11 +60,27 @@ def test_what_computes_nothing_makes_code_alone_run(copied: Checkout) -> None:
     change(copied, "brainseg/preprocess/inputs.py", "# standard deviations", "# of them")
     change(copied, "brainseg/model/training.py", "lower the learning rate", "choose a lower learning rate")
     change(copied, "brainseg/preprocess/skull_strip.py", '"mazurowski": _mazurowski', '"otsu": _otsu, "more": _otsu')
-    change(copied, "brainseg/preprocess/skull_strip.py", "def strip(", "def _otsu(params): ...\n\n\ndef strip(")
+    change(copied, "brainseg/preprocess/skull_strip.py", "def _deepbet(", "def _otsu(params): ...\n\n\ndef _deepbet(")
     change(copied, "brainseg/preprocess/skull_strip.py", '["deepbet", ', '["deepbet", "otsu", ')
     assert json.loads(copied.dvc("status", "--json")).keys() == {"code"}
     assert stale(copied) == set()
     assert copied.git("status", "--short", "digests") == ""
+
+
+def test_a_parameter_makes_code_run_and_its_own_stages_stale(copied: Checkout) -> None:
+    change_params(copied.root, {"evaluate": {"overlays": 3}})
+    assert json.loads(copied.dvc("status", "--json")).keys() == {"code", "evaluate"}
+    assert stale(copied) == {"evaluate"}
+    assert copied.git("status", "--short", "digests") == ""
+
+
+def test_a_section_that_is_added_makes_only_the_page_stale(copied: Checkout) -> None:
+    change(copied, "brainseg/params.py", '    "radiogenomics",\n)', '    "radiogenomics",\n    "third",\n)')
+    change(
+        copied, "stages/check.py", '    "unetpp": RunParams,\n', '    "unetpp": RunParams,\n    "third": RunParams,\n'
+    )
+    change_params(copied.root, {"third": shipped_params()["unet"]})
+    assert stale(copied) == {"evaluate"}  # its page names the parameters of all sections
 
 
 def test_a_network_that_nobody_chose_makes_no_training_stale(copied: Checkout) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.stages.folders import require_refusal
+from tests.pipeline import run_module, set_up
+from tests.stages.folders import require_refusal, without_outputs
 from tests.stages.spoil import (
     PATIENT,
     SLICE,
@@ -39,7 +41,7 @@ MISTAKES = {
     "params no YAML": Mistake("clahe", write("params.yaml", "clahe: [1"), "params.yaml is not valid YAML"),
     "params a list": Mistake("clahe", write("params.yaml", "- clahe\n"), "holds a list, expected a mapping"),
     "params empty": Mistake("clahe", write("params.yaml", ""), "holds a NoneType, expected a mapping"),
-    "unknown section": Mistake("clahe", params(clache={}), "unknown key 'clache', did you mean 'clahe'"),
+    "unknown section": Mistake("code", params(clache={}), "unknown key 'clache', did you mean 'clahe'"),
     "unknown key": Mistake("clahe", params(clahe={"clip": 2}), r"unknown key params\.yaml: clahe\.clip"),
     "missing section": Mistake("clahe", write("params.yaml", "seed: 1\n"), "the section 'clahe' is missing"),
     "missing key": Mistake("train_unet", write("params.yaml", "seed: 1\ntrain: {}\n"), r"train\.device is missing"),
@@ -54,6 +56,9 @@ MISTAKES = {
     "size no multiple": Mistake("train_unet", params(train={"input_size": 100}), "multiple of 32, for example 96"),
     "thresholds fall": Mistake("postprocess", params(postprocess={"thresholds": [0.5, 0.3]}), "rise"),
     "too few resamples": Mistake("evaluate", params(evaluate={"bootstrap": 1}), r"evaluate\.bootstrap is 1"),
+    "another's parameter": Mistake(
+        "code", params(evaluate={"bootstrap": 1}), r"\n  - params\.yaml: evaluate\.bootstrap is 1"
+    ),
     # download
     "path not given": Mistake("download", params(download={"source": "folder", "path": None}), "needs the path"),
     "archive absent": Mistake("download", local("archive", "none.zip"), "none.zip does not exist"),
@@ -175,3 +180,32 @@ def test_all_problems_of_a_dataset_are_listed(folder, capsys):
     tif(f"{SLICE[:-1]}5.tif", lambda a: a[..., 0])()
     said = require_refusal("filter_labeled", folder, capsys, "is not fit to work on")
     assert said.count(PROBLEM) == 2
+
+
+def test_the_first_stage_names_the_mistakes_of_all_sections(folder, capsys):
+    params(seed=-1, unet={"epoch": 3}, radiogenomics={"bins": 0}, evaluate={"bootstrap": -1})()
+    said = require_refusal("code", folder, capsys, r"^error: params\.yaml is not fit to run with; correct it there:\n")
+    assert said.count(PROBLEM) == 4
+    for words in ("seed is -1", "unet.epoch, did you mean 'epochs'", "radiogenomics.bins is 0", "bootstrap is -1"):
+        assert words in said
+
+
+def test_a_stage_run_by_hand_asks_its_own_sections_alone(folder):
+    params(evaluate={"bootstrap": -1}, unett={})()
+    without_outputs("clahe")
+    assert run_module("clahe") == 0
+
+
+def test_an_experiment_with_a_mistake_in_the_last_section_stops_before_the_first_stage(tmp_path):
+    checkout = set_up(tmp_path)
+    checkout.dvc("repro", "code")
+    checkout.commit("digests")
+    process = checkout.start("exp", "run", "-S", "evaluate.bootstrap=-1", "-S", "radiogenomics.bins=0")
+    said = process.communicate()[0]
+    assert process.returncode == 255
+    assert re.findall(r"^Running stage '(\w+)':$", said, re.MULTILINE) == ["code"]
+    assert "  - params.yaml: radiogenomics.bins is 0: " in said
+    assert "  - params.yaml: evaluate.bootstrap is -1: " in said
+    assert "Traceback" not in said
+    assert not (checkout.root / "data" / "raw").exists()
+    assert checkout.git("status", "--short").split() == ["M", "params.yaml"]  # what -S wrote; the digests stay
