@@ -131,7 +131,7 @@ def all_alike(seen: Evidence) -> Doubt | None:
     """A quarter of the brain apart, slices differ: a correlation of 0.85 at most in patients, 1.00 in a cylinder."""
     if seen.slice_mm is not None and seen.slice_mm < 3:
         return None
-    apart = max(1, np.count_nonzero(seen.area) // 4)
+    apart = max(1, int(np.count_nonzero(seen.area)) // 4)
     both = [(i, i + apart, seen.inner[i] & seen.inner[i + apart]) for i in range(len(seen.inner) - apart)]
     pairs = [(i, j, where) for i, j, where in both if np.count_nonzero(where) > 500]
     if len(pairs) < LEAST_SLICES:
