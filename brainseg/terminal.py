@@ -17,8 +17,10 @@ MISTAKE = 2
 """Exit status after a mistake that the user can mend."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+TERMINATED = 143
+"""Exit status after SIGTERM, as shells have it."""
 _NO_MEMORY = re.compile(
-    "bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t allocate memory|can't start new thread"
+    "bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t alloc(ate memory)?\b|can't start new thread"
     "|failed to map segment|could not create a (memory|primitive)|failed to allocate",
     re.IGNORECASE,
 )
