@@ -20,8 +20,8 @@ INTERRUPTED = 130
 TERMINATED = 143
 """Exit status after SIGTERM, as shells have it."""
 _NO_MEMORY = re.compile(
-    r"bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t alloc(ate memory)?\b|can't start new thread"
-    "|failed to map segment|could not create a (memory|primitive)|failed to allocate",
+    r"bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t alloc(ate memory)?\b"
+    "|can't start new thread|failed to map segment|could not create a (memory|primitive)|failed to allocate",
     re.IGNORECASE,
 )
 """What torch, OpenVINO, OpenCV and the system's loader say, which have no MemoryError."""

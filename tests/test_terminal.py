@@ -140,7 +140,7 @@ OPENVINO = "Exception from src/inference/src/cpp/core.cpp:117:\nException from s
         (RuntimeError(f"{OPENVINO}std::bad_alloc\n\n\n"), "std::bad_alloc"),
         (RuntimeError(f"{OPENVINO}can't alloc\n\n\n"), "can't alloc"),
         (MemoryError("Unable to allocate 1.2 GiB for an array"), "Unable to allocate 1.2 GiB for an array"),
-        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "libtorch_cpu.so: failed to map segment from shared object"),
+        (ImportError("libtorch_cpu.so: failed to map segment"), "libtorch_cpu.so: failed to map segment"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
         (
             RuntimeError(

@@ -9,8 +9,6 @@ import numpy as np
 
 from brainseg.data.slices import U8, Bool
 
-FIELD_OF_VIEW_MM = 240.0  # the longer in-plane side: 0.94 mm a pixel at 256 pixels
-STACK_HEIGHT_MM = 150.0
 _THRESHOLD = 0.5
 
 
