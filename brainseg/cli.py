@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from brainseg import __version__
-from brainseg.terminal import INTERRUPTED, MISTAKE, mistakes_in_one_sentence, say
-
-if TYPE_CHECKING:
-    from brainseg.inference.cohort import Outcome, Settings
+from brainseg.terminal import mistakes_in_one_sentence, say
 
 app = typer.Typer(
     help="Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device.",
@@ -121,6 +118,8 @@ def predict(
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     with mistakes_in_one_sentence():
         from brainseg.inference.cohort import Settings
+        from brainseg.inference.watched import predict_watched
+        from brainseg.scans.cases import find_cases
 
         settings = Settings(
             out=out,
@@ -137,8 +136,8 @@ def predict(
             score=score,
             redo=redo,
         )
-        failed = _predict(inputs or [], named, settings, workers)
-    raise typer.Exit(MISTAKE if failed else 0)
+        status = predict_watched(find_cases(inputs or [], named), settings, workers)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -170,9 +169,10 @@ def compare(
 ) -> None:
     """Say of two runs of the pipeline which is better, from the patients that both tested."""
     with mistakes_in_one_sentence():
+        from brainseg.files import require_file
         from brainseg.report import compare as report
 
-        _require_file(out, ".png", replace or report.is_picture(out))
+        require_file(out, ".png", replace=replace or report.is_picture(out))
         left, right = report.read_side(a), report.read_side(b)
         compared = report.compare(left, right)
         report.draw(out, compared, a, b)
@@ -200,65 +200,18 @@ def shape(
     from anterior, from the patient's right. docs/radiogenomics.md says what the others are.
     """
     with mistakes_in_one_sentence():
-        from brainseg.files import write_csv
+        from brainseg.files import require_file, write_csv
         from brainseg.radiogenomics.cohort import RadiogenomicsParams
         from brainseg.radiogenomics.mask_files import shapes_of_files
 
         if out is not None:
-            _require_file(out, ".csv", replace)
+            require_file(out, ".csv", replace=replace)
         table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
         if out is None:
             say(table.to_csv(index=False).rstrip("\n"))
         else:
             write_csv(out, table)
             say(f"{len(table)} {'mask' if len(table) == 1 else 'masks'}: {out}")
-
-
-def _require_file(out: Path, suffix: str, replace: bool) -> None:
-    """Refuse an output that would replace something of another kind, or anything unless `replace` says so."""
-    import os
-
-    from brainseg.errors import DataError
-
-    if out.suffix.lower() != suffix or out.is_dir():
-        what = "a folder" if out.is_dir() else f"no {suffix} file"
-        raise DataError(f"--out {out} is {what}; expected a name that ends in {suffix}.")
-    if not out.parent.is_dir():
-        raise DataError(f"--out {out} lies in a folder that does not exist; make {out.parent} first.")
-    if os.path.lexists(out) and not replace:
-        raise DataError(f"--out {out} is there already; choose another name, or say --replace.")
-
-
-def _predict(inputs: list[Path], named: dict[str, Path], settings: Settings, workers: int) -> bool:
-    """Run all cases under a progress bar and sum up; whether any failed."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from brainseg.inference.cohort import predict_cases
-    from brainseg.inference.summary import line, write_summary
-    from brainseg.scans.cases import find_cases
-
-    cases = find_cases(inputs, named)
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console,
-        transient=True, disable=not console.is_terminal,
-    )  # fmt: skip
-    outcomes: list[Outcome] = []
-    with bar:
-        task = bar.add_task("segmenting", total=len(cases))
-        try:
-            for outcome in predict_cases(cases, settings, workers):
-                outcomes.append(outcome)
-                bar.advance(task)
-                say(line(outcome), err=outcome.status == "failed")
-        except KeyboardInterrupt:
-            ended = sum(outcome.status != "failed" for outcome in outcomes)
-            say(f"stopped: {ended} of {len(cases)} cases are done; the same command does the others.", err=True)
-            raise typer.Exit(INTERRUPTED) from None
-    if len(cases) > 1:
-        say(write_summary(outcomes, settings.out))
-    return any(outcome.status == "failed" for outcome in outcomes)
 
 
 if __name__ == "__main__":

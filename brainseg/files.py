@@ -73,6 +73,21 @@ def require_free(*paths: Path) -> None:
             raise UserError(f"{path} is not empty, expected a new or an empty folder; move it elsewhere or remove it.")
 
 
+def require_file(out: Path, suffix: str, *, replace: bool) -> None:
+    """Refuse an output file that would replace something of another kind, or anything unless `replace` says so.
+
+    Raises:
+        UserError: `out` has another suffix, is a folder, lies in none, or is there already.
+    """
+    if out.suffix.lower() != suffix or out.is_dir():
+        what = "a folder" if out.is_dir() else f"no {suffix} file"
+        raise UserError(f"--out {out} is {what}; expected a name that ends in {suffix}.")
+    if not out.parent.is_dir():
+        raise UserError(f"--out {out} lies in a folder that does not exist; make {out.parent} first.")
+    if os.path.lexists(out) and not replace:
+        raise UserError(f"--out {out} is there already; choose another name, or say --replace.")
+
+
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Yield an empty folder, hidden within `parent` and removed at the end; first remove what dead processes left.
@@ -141,6 +156,20 @@ def _lock(handle: int, *, wait: bool = False) -> bool:
     except OSError:  # another has it, or the file system has no locks
         return False
     return True
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Within the block no other process is in such a block of this folder; where there are no locks, it may be."""
+    if sys.platform == "win32" or not folder.is_dir():
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
 
 
 def place(source: Path, target: Path) -> None:

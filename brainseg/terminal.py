@@ -17,9 +17,11 @@ MISTAKE = 2
 """Exit status after a mistake that the user can mend."""
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+TERMINATED = 143
+"""Exit status after SIGTERM, as shells have it."""
 _NO_MEMORY = re.compile(
-    "bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t allocate memory|can't start new thread"
-    "|failed to map segment|could not create a (memory|primitive)|failed to allocate",
+    r"bad_alloc|not enough memory|insufficient memory|out of memory|can(no|')t alloc(ate memory)?\b"
+    "|can't start new thread|failed to map segment|could not create a (memory|primitive)|failed to allocate",
     re.IGNORECASE,
 )
 """What torch, OpenVINO, OpenCV and the system's loader say, which have no MemoryError."""
@@ -75,7 +77,7 @@ def say(text: str, *, err: bool = False) -> None:
 def sentence(error: BaseException) -> str | None:
     """What to tell the user of `error`; None if it is a defect, whose traceback is wanted."""
     if ran_out_of_memory(error):
-        said = " ".join(str(error).split())[:150]
+        said = _of_memory(str(error))
         return f"memory ran out{f' ({said})' if said else ''}; close other programs, or take a machine with more."
     match error:
         case UserError():
@@ -85,6 +87,13 @@ def sentence(error: BaseException) -> str | None:
     if number := _NUMBER_IN_TEXT.search(str(error)):
         return _of_the_system(OSError(int(number[1]), "", None))
     return None
+
+
+def _of_memory(text: str) -> str:
+    """The line that says it: libraries say much more, from where in their code to where in a network."""
+    found = _NO_MEMORY.search(text)
+    line = next((line for line in text.splitlines() if found and found[0] in line), text)
+    return " ".join(line.split())[:150]
 
 
 def _of_the_system(error: OSError) -> str | None:

@@ -129,3 +129,32 @@ def test_several_problems_are_a_line_each(kind):
     assert sentence(error) == "raw is not fit:\n  - one\\x0aline\n  - two"
     assert str(error) == "raw is not fit:\n  - one\nline\n  - two"
     assert error.problems == ["one\nline", "two"]
+
+
+OPENVINO = "Exception from src/inference/src/cpp/core.cpp:117:\nException from src/inference/src/dev/plugin.cpp:54:\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (RuntimeError(f"{OPENVINO}std::bad_alloc\n\n\n"), "std::bad_alloc"),
+        (RuntimeError(f"{OPENVINO}can't alloc\n\n\n"), "can't alloc"),
+        (MemoryError("Unable to allocate 1.2 GiB for an array"), "Unable to allocate 1.2 GiB for an array"),
+        (ImportError("libtorch_cpu.so: failed to map segment"), "libtorch_cpu.so: failed to map segment"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "[Errno 12] Cannot allocate memory"),
+        (
+            RuntimeError(
+                "The following operation failed in the TorchScript interpreter.\nTraceback of TorchScript:\n"
+                "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
+            ),
+            "RuntimeError: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory",
+        ),
+    ],
+)  # fmt: skip
+def test_what_libraries_say_where_memory_is_short_is_one_sentence(error, shown):
+    assert sentence(error) == f"memory ran out ({shown}); close other programs, or take a machine with more."
+
+
+@pytest.mark.parametrize("words", ["can't allocate a slot", "cannot allocated", "the allocation of roles"])
+def test_other_words_are_not_taken_for_memory(words):
+    assert sentence(ValueError(words)) is None

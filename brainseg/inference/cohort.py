@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from brainseg.errors import DataError
-from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime, load_models
-from brainseg.inference.outputs import log_name, prepare, record_name, staging, write_log
+from brainseg.inference.outputs import prepare
 from brainseg.inference.pool import Died, share_out
-from brainseg.inference.records import publish
-from brainseg.inference.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
-from brainseg.inference.segmentation import Segmenter
 from brainseg.scans.cases import Case
-from brainseg.terminal import ran_out_of_memory, sentence
+
+if TYPE_CHECKING:  # this process looks on, and loads no networks
+    from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,8 @@ class Settings:
 
     def load(self) -> LoadedModels:
         """The models that these settings ask for."""
+        from brainseg.inference.models import load_models
+
         return load_models(self.weights, self.model, device=self.device, runtime=self.runtime, precision=self.precision)
 
 
@@ -74,52 +74,11 @@ class Outcome:
     out_of_memory: bool = False
 
 
-class Worker:
-    """Models loaded once, one case after another."""
-
-    def __init__(self, settings: Settings):
-        self.settings = settings
-        self.segmenter = Segmenter(settings.load(), tta=settings.tta)
-
-    def run(self, case: Case) -> Outcome:
-        """Segment one case and write its files; what goes wrong with it is the outcome, not an exception."""
-        try:
-            return self._run(case)
-        except KeyboardInterrupt:
-            raise
-        except Exception as error:
-            if (said := sentence(error)) is not None:
-                return Outcome(case.name, "failed", error=said, out_of_memory=ran_out_of_memory(error))
-            log = self.settings.out / log_name(case.name)
-            what = log if write_log(log) else "it"
-            kind = type(error).__name__
-            return Outcome(case.name, "failed", error=f"a defect of brainseg ({kind}: {error}); please report {what}.")
-
-    def _run(self, case: Case) -> Outcome:
-        settings, segmenter = self.settings, self.segmenter
-        record = record_name(case.name)
-        same = made_by(segmenter.models, segmenter.tta) | {
-            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
-        }
-        wanted = fingerprint(case, same)
-        if not settings.redo and is_done(settings.out, record, case.name, wanted):
-            return Outcome(case.name, "skipped")
-        scan = case.read(truth=settings.score, trust=settings.trust_input)
-        result = segmenter(scan, stripped=settings.stripped, trust=settings.trust_input)
-        with staging(settings.out) as staged:
-            unwritten = write_masks(staged, scan, result, segmenter.models, probability=settings.probability)
-            if settings.overlay:
-                write_overlay(staged / f"{case.name}_overlay.png", scan, result)
-            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {"fingerprint": wanted}
-            content = publish(staged, settings.out, record, content)
-        return Outcome(case.name, "done", report=content)
-
-
 def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -> Iterator[Outcome]:
     """Segment all cases, yielding each outcome as it comes.
 
-    Several cases run in processes of their own, with one worker, too: one that the system ends costs only its own
-    case. What memory was short for beside others runs once more alone.
+    Cases run in processes of their own, a single one, too: what the system or a library ends costs only its own case,
+    and can be told. What memory was short for beside others runs once more alone.
 
     Args:
         cases: with names of their own.
@@ -131,11 +90,6 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
     """
     _require_elsewhere(cases, settings.out)
     prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability)
-    if len(cases) <= 1:
-        worker = Worker(settings)
-        for case in cases:
-            yield worker.run(case)
-        return
     workers = min(workers, len(cases))
     start = partial(_start, settings, (os.cpu_count() or 1) // workers if workers > 1 else None)
     alone = []
@@ -152,7 +106,9 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
 def _outcome(case: Case, result: Outcome | Died) -> Outcome:
     if isinstance(result, Outcome):
         return result
-    return Outcome(case.name, "failed", error=f"{result}; run it by itself, or on a machine with more memory.")
+    if result.said is not None:
+        return Outcome(case.name, "failed", error=result.said)
+    return Outcome(case.name, "failed", error=f"{result}; close other programs, or take a machine with more memory.")
 
 
 def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]:
@@ -162,6 +118,8 @@ def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]
         import torch
 
         torch.set_num_threads(max(1, threads))
+    from brainseg.inference.worker import Worker
+
     return Worker(settings).run
 
 

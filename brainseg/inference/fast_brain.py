@@ -25,14 +25,28 @@ class OpenVinoDeepbet(DeepbetStripper):
         for name, side in _SIDES.items():
             make = partial(_graph, getattr(self._networks, name), side)
             setattr(self._networks, name, compile_cached(f"deepbet-{version('deepbet')}-{name}-norms", make))
+        self._networks.bbox_model = _ReleasedAtOnce(self._networks.bbox_model)
 
     def brain_mask(self, flair: U8) -> Bool:
         """See `DeepbetStripper`; the networks' half a gigabyte is given back at the end."""
         try:
             return super().brain_mask(flair)
         finally:
-            for name in _SIDES:
-                getattr(self._networks, name).release()
+            self._networks.model.release()
+
+
+class _ReleasedAtOnce(nn.Module):
+    """A network whose memory is not held while the next one runs."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self._network: Any = network
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._network(x).clone()
+        finally:
+            self._network.release()
 
 
 def _graph(network: nn.Module, side: int) -> Any:

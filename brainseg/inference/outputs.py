@@ -11,7 +11,7 @@ from pathlib import Path
 
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
-from brainseg.files import atomic_path, remove_left_over, temporary_folder
+from brainseg.files import atomic_path, locked, remove_left_over, temporary_folder
 from brainseg.inference.records import OTHERWISE, read_record, require_ours
 from brainseg.scans.cases import Case
 from brainseg.scans.names import alike
@@ -67,12 +67,13 @@ def prepare(cases: Sequence[Case], out: Path, *, overlay: bool = True, probabili
         raise DataError(f"--out {out} is in the way: it is no folder; {OTHERWISE}")
     wanted = {case.name: planned(case, overlay=overlay, probability=probability) for case in cases}
     _require_distinct(wanted)
-    for name, files in wanted.items():
-        require_ours(out, read_record(out / record_name(name), name).files, files)
-        if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
-            raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
-    if len(cases) > 1:
-        require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
+    with locked(out):  # another run's files and record are one
+        for name, files in wanted.items():
+            require_ours(out, read_record(out / record_name(name), name).files, files)
+            if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
+                raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
+        if len(cases) > 1:
+            require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
     out.mkdir(parents=True, exist_ok=True)
     remove_left_over(out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -10,34 +11,41 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from brainseg.errors import UserError
+from brainseg.terminal import ran_out_of_memory, sentence
 
 T = TypeVar("T")
 R = TypeVar("R")
 _READY = "ready"
 _SECONDS_TO_STOP = 10
+_OF_MEMORY = {"SIGKILL", "SIGABRT", "SIGSEGV", "SIGBUS"}
+"""The kernel's way where memory is short, and the libraries' whose allocation failed."""
 
 
 @dataclass(frozen=True)
 class Died:
-    """A process ended in the middle of a case.
+    """A process ended in the middle of a case, or had no memory to start.
 
     Attributes:
         status: its exit status; below 0 the signal that killed it.
+        said: its sentence about the memory.
     """
 
     status: int
+    said: str | None = None
 
     def __str__(self) -> str:
+        if self.said is not None:
+            return self.said
         if self.status >= 0:
             return f"its process ended with exit status {self.status}"
         name = signal.Signals(-self.status).name
-        return f"its process was ended by {name}" + (", probably for memory" if name == "SIGKILL" else "")
+        return f"its process was ended by {name}" + (", probably for memory" if name in _OF_MEMORY else "")
 
 
 def share_out(items: Iterable[T], start: Callable[[], Callable[[T], R]], workers: int) -> Iterator[tuple[T, R | Died]]:
@@ -55,7 +63,7 @@ def share_out(items: Iterable[T], start: Callable[[], Callable[[T], R]], workers
         The item and its result, or how its process died.
 
     Raises:
-        UserError, MemoryError: what `start` raised.
+        UserError: `start` raised it, or something that the user can mend.
         RuntimeError: `start` raised something else; its traceback stands on the error output.
     """
     waiting = deque(items)
@@ -75,6 +83,11 @@ def share_out(items: Iterable[T], start: Callable[[], Callable[[T], R]], workers
                     yield process.item, process.death()
                     continue
                 if answer == _READY:
+                    continue
+                if isinstance(answer, Died):
+                    del running[process.connection]
+                    process.dismiss()
+                    yield process.item, answer
                     continue
                 done = process.item
                 if waiting:
@@ -96,7 +109,7 @@ class _Process(Generic[T]):
     def __init__(self, start: Callable[[], Callable[[T], Any]]):
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, start), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, pickle.dumps(start)), daemon=True)
         with _without_interrupts():
             self._process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
@@ -113,7 +126,7 @@ class _Process(Generic[T]):
         answer = self.connection.recv()
         if answer == _READY:
             self._ready = True
-        elif not self._ready:
+        elif not self._ready and isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -150,14 +163,22 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _serve(connection: Connection, start: Callable[[], Callable[[Any], Any]]) -> None:
-    """All that a process does; it ends when the parent closes the pipe, or is gone."""
+def _serve(connection: Connection, start: bytes) -> None:
+    """All that a process does; it ends when the parent closes the pipe, or is gone.
+
+    `start` comes pickled: what it imports may take more memory than there is, which is to be told, too.
+    """
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_follow_the_parent, daemon=True).start()
     try:
         try:
-            work = start()
-        except (UserError, MemoryError) as error:
-            connection.send(error)
+            work = pickle.loads(start)()
+        except Exception as error:
+            said = sentence(error)
+            if said is None:
+                raise
+            known = error if isinstance(error, UserError) else UserError(said)
+            connection.send(Died(1, said) if ran_out_of_memory(error) else known)
             return
         connection.send(_READY)
         while True:
@@ -167,6 +188,14 @@ def _serve(connection: Connection, start: Callable[[], Callable[[Any], Any]]) ->
     except SystemExit:
         # the blocks that remove temporary files have run; libraries' threads may not outlive what comes after
         os._exit(1)
+
+
+def _follow_the_parent() -> None:
+    """End this process where the parent was killed: nobody waits for its case any more."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

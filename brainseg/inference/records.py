@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from brainseg.errors import DataError
-from brainseg.files import json_text, place, sha256
+from brainseg.files import json_text, locked, place, sha256
 
 FILES, OWN, UNFINISHED = "files", "record_sha256", "unfinished"
 OTHERWISE = "move it elsewhere, or choose another --out."
@@ -142,6 +142,8 @@ def are_there(out: Path, files: Digests) -> bool:
 def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Move staged files to where they belong, in place of those of an earlier run, and write the record.
 
+    Another run into the same folder waits meanwhile; of two results of one case the later stays, whole.
+
     Args:
         staged: folder on the file system of `out`, with nothing but the files to be moved, by their relative paths.
         out: folder of the results.
@@ -154,6 +156,11 @@ def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) ->
     Raises:
         DataError: something is in the way; what brainseg did not write is as it was.
     """
+    with locked(out):
+        return _publish(staged, out, record, content)
+
+
+def _publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) -> dict[str, Any]:
     path, case = out / record, content["case"]
     new = {file.relative_to(staged).as_posix(): sha256(file) for file in sorted(staged.rglob("*")) if file.is_file()}
     old = read_record(path, case)

@@ -161,7 +161,8 @@ def is_done(out: Path, record: str, case: str, wanted: str) -> bool:
 def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
     """A PNG of up to six slices: FLAIR, with the tumour's outline, square pixels."""
     flair = scan.images[..., FLAIR]
-    white = float(np.percentile(flair[result.brain] if result.brain.any() else flair, 99.5)) or 1.0
+    seen = flair[result.brain] if result.brain.any() else flair.flatten()  # a copy, either way
+    white = float(np.percentile(seen, 99.5, overwrite_input=True)) or 1.0
     row_mm, column_mm = scan.spacing[1:] if scan.spacing else (1.0, 1.0)
     tiles = [
         _tile(flair[i].astype(np.float32) / white, result.mask[i], row_mm / column_mm, int(scan.slices[i]))

@@ -9,8 +9,7 @@ import numpy as np
 
 from brainseg.data.slices import U8, Bool
 
-FIELD_OF_VIEW_MM = 240.0  # the longer in-plane side: 0.94 mm a pixel at 256 pixels
-STACK_HEIGHT_MM = 150.0
+_THRESHOLD = 0.5
 
 
 class DeepbetStripper:
@@ -24,7 +23,7 @@ class DeepbetStripper:
     def brain_mask(self, flair: U8) -> Bool:
         """Find the brain in a FLAIR stack.
 
-        TIF slices carry no geometry, so a usual one is assumed: axial, from the feet upwards,
+        TIF slices carry no geometry, so a usual orientation is assumed: axial, from the feet upwards,
         anterior at the top, the patient's right on the left. deepbet resamples its input to a cube:
         orientation matters to it, spacing does not.
 
@@ -34,16 +33,12 @@ class DeepbetStripper:
         Returns:
             bool [n, height, width], one 26-connected component without holes; empty if deepbet found no head.
         """
-        import nibabel as nib
-
-        n, height, width = flair.shape
-        pixel = FIELD_OF_VIEW_MM / max(height, width)
-        # Columns run to the patient's left, rows to posterior, slices to superior;
-        # NIfTI's axes grow to the right, to anterior and to superior, hence the signs.
-        affine = np.diag([-pixel, -pixel, STACK_HEIGHT_MM / n, 1.0])
-        volume = nib.Nifti1Image(flair.transpose(2, 1, 0).astype(np.float32), affine)
+        # Columns run to the patient's left, rows to posterior, slices to superior; deepbet's axes grow to the right,
+        # to anterior and to superior. Its own `run` does this by way of NIfTI, and keeps three more copies as floats.
+        turned = flair.transpose(2, 1, 0)[::-1, ::-1]
         try:
-            _, mask, _ = self._networks.run(volume)
+            found = self._networks.run_model(turned.astype(np.float32, order="C")) > _THRESHOLD
+            mask: Bool = self._networks.postprocess(found)
         except (AssertionError, ValueError):  # raised by deepbet where its first network sees no brain
             return np.zeros(flair.shape, bool)
-        return np.ascontiguousarray(np.asarray(mask.dataobj).transpose(2, 1, 0)) > 0
+        return np.ascontiguousarray(mask[::-1, ::-1].transpose(2, 1, 0))

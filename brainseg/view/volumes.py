@@ -13,7 +13,6 @@ from nibabel import orientations
 from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
-from brainseg.preprocess.brain_deepbet import FIELD_OF_VIEW_MM, STACK_HEIGHT_MM
 from brainseg.scans.nifti import NiftiOrigin, read_nifti_mask, to_stored
 from brainseg.scans.scan import Image, Scan, by
 from brainseg.scans.tif import TifOrigin
@@ -23,6 +22,8 @@ Affine = npt.NDArray[np.float64]
 WHITE_PERCENTILE = 99.5
 PLAIN = ("uint8", "int16", "uint16", "int32", "float32")
 """What every reader of NIfTI takes; anything else is served as float32."""
+FIELD_OF_VIEW_MM, STACK_HEIGHT_MM = 240.0, 150.0
+"""Of TIF slices: the longer in-plane side, 0.94 mm a pixel at 256 pixels, and the stack."""
 ASSUMED = (
     f"TIF slices carry no spacing and no orientation: shown with a field of view of {FIELD_OF_VIEW_MM:.0f} mm and a "
     f"stack of {STACK_HEIGHT_MM:.0f} mm, feet first, the patient's right on the left"

@@ -32,7 +32,7 @@ CHANGES = {
     "a checkpoint's name": ("model/checkpoint.py", "[:16]", "[:17]", TRAINING),
     "both mirror images": ("model/forward.py", ".flip(3)) / 2", ".flip(3)) / 3", SEEING),
     "the gate of brain extraction": ("preprocess/skull_strip.py", "fraction > 0", "fraction > 0.01", {"skull_strip"}),
-    "deepbet's field of view": ("preprocess/brain_deepbet.py", "STACK_HEIGHT_MM = 150.0", "STACK_HEIGHT_MM = 160.0", {"skull_strip"}),
+    "deepbet's threshold": ("preprocess/brain_deepbet.py", "_THRESHOLD = 0.5", "_THRESHOLD = 0.6", {"skull_strip"}),
     "the fallback": ("preprocess/classical.py", "= 9, 8, 10, 10", "= 9, 8, 10, 11", {"skull_strip"}),
     "a method that is not chosen": ("preprocess/mazurowski.py", "SIDE = ", "SIDE = 1 + ", set()),
     "what sequences agree on": ("preprocess/agreement.py", "LEAST_KEPT = 0.7", "LEAST_KEPT = 0.6", {"skull_strip"}),

@@ -51,7 +51,7 @@ def without_networks() -> Iterator[None]:
     """`predict_cases` with `FakeSegmenter`, within the block."""
     cohort = "brainseg.inference.cohort"
     with (
-        mock.patch(f"{cohort}.Segmenter", FakeSegmenter),
+        mock.patch("brainseg.inference.worker.Segmenter", FakeSegmenter),
         mock.patch(f"{cohort}.Settings.load", return_value=None),
         mock.patch(f"{cohort}.share_out", in_this_process),
     ):

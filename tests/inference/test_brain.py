@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -115,3 +116,13 @@ def test_openvino_finds_deepbets_brain(tmp_path, monkeypatch):
         found = OpenVinoDeepbet().brain_mask(flair)
         assert (found != expected).sum() < 1e-4 * expected.sum()
     assert sorted(path.suffix for path in (tmp_path / "brainseg").iterdir()) == [".bin", ".bin", ".xml", ".xml"]
+
+
+@pytest.mark.slow
+def test_the_mask_is_the_one_that_deepbet_itself_gives():
+    flair = make_patient(1, PhantomParams(patients=2, slices=12, size=128), 3).images[..., 1].copy()
+    stripper = DeepbetStripper()
+    image = nib.Nifti1Image(flair.transpose(2, 1, 0).astype(np.float32), np.diag([-1.9, -1.9, 12.5, 1.0]))
+    expected = np.asarray(stripper._networks.run(image)[1].dataobj).transpose(2, 1, 0) > 0
+    assert expected.any()
+    np.testing.assert_array_equal(stripper.brain_mask(flair), expected)

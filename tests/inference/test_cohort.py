@@ -14,8 +14,9 @@ import tifffile
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.cohort import Outcome, Settings, predict_cases
-from brainseg.inference.pool import Died
+from brainseg.inference.pool import Died, share_out
 from brainseg.scans.cases import find_cases
+from tests.inference.fakes import in_this_process
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
 from tests.scans.test_dicom import write_series
 
@@ -26,6 +27,18 @@ RGB = np.stack([FLAIR] * 3, axis=-1)
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     return threshold_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch):
+    """Processes of their own take seconds to start, and know nothing of what a test replaces."""
+    monkeypatch.setattr("brainseg.inference.cohort.share_out", in_this_process)
+
+
+@pytest.fixture
+def apart(monkeypatch):
+    """Processes of their own all the same."""
+    monkeypatch.setattr("brainseg.inference.cohort.share_out", share_out)
 
 
 def run(inputs, out, models, workers=1, **changes):
@@ -68,7 +81,7 @@ def test_nifti_and_dicom_have_their_own_masks(tmp_path, models):
     assert ml == pytest.approx(mask.sum() * 12 * 1.875**2 / 1000)
 
 
-def test_one_bad_scan_does_not_stop_the_others(tmp_path, models):
+def test_one_bad_scan_does_not_stop_the_others(tmp_path, models, apart):
     for name in ("a", "b", "c"):
         write_tifs(tmp_path / "in" / name, RGB)
     (tmp_path / "in" / "b" / "b_3.tif").write_bytes(b"damaged")
@@ -103,7 +116,7 @@ def test_what_is_done_is_skipped_until_something_changes(tmp_path, models):
 
 def test_a_defect_is_kept_apart_from_a_mistake(tmp_path, models, monkeypatch):
     folder = write_tifs(tmp_path / "in" / "a", RGB)
-    monkeypatch.setattr("brainseg.inference.cohort.write_overlay", lambda *_: 1 / 0)
+    monkeypatch.setattr("brainseg.inference.worker.write_overlay", lambda *_: 1 / 0)
     outcome = run([folder], tmp_path / "out", models)["a"]
     assert "a defect of brainseg (ZeroDivisionError" in outcome.error
     assert "Traceback" in (tmp_path / "out" / "a_error.txt").read_text()
@@ -115,7 +128,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, models, monkeypatch):
         raise OSError(28, "No space left on device", str(path))
 
     folder = write_tifs(tmp_path / "in" / "a", RGB)
-    monkeypatch.setattr("brainseg.inference.cohort.write_overlay", full)
+    monkeypatch.setattr("brainseg.inference.worker.write_overlay", full)
     assert "no space left while writing" in run([folder], tmp_path / "out", models)["a"].error
 
 
@@ -126,7 +139,7 @@ def test_the_input_is_never_written_to(tmp_path, models):
             run([folder], out, models)
 
 
-def test_two_workers_give_the_bytes_of_one(tmp_path, models):
+def test_two_workers_give_the_bytes_of_one(tmp_path, models, apart):
     for name in ("a", "b"):
         write_tifs(tmp_path / "in" / name, RGB)
     run([tmp_path / "in"], tmp_path / "one", models)
@@ -169,4 +182,4 @@ def test_one_worker_has_no_second_try(tmp_path, models, monkeypatch):
     found = run([tmp_path / "in"], tmp_path / "out", models)
     assert asked == [(["a", "b"], 1)]
     assert [found[name].status for name in "ab"] == ["failed", "done"]
-    assert "SIGSEGV;" in found["a"].error
+    assert found["a"].error.startswith("its process was ended by SIGSEGV, probably for memory; ")

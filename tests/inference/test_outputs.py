@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import tifffile
 
 from brainseg.errors import DataError
 from brainseg.inference.cohort import Outcome
-from brainseg.inference.outputs import prepare
+from brainseg.inference.outputs import prepare, staging
+from brainseg.inference.records import are_there, publish, read_record
 from brainseg.inference.summary import write_summary
 from brainseg.scans.cases import find_cases
 from brainseg.view.result import find_result
@@ -275,3 +277,19 @@ def test_a_log_of_ours_is_replaced(tmp_path, monkeypatch):
         handle.write("note")
     with pytest.raises(DataError, match=r"_error\.txt is in the way"):
         prepare(find_cases([scan]), out)
+
+
+def test_two_runs_that_publish_one_case_at_once_leave_one_whole_result(tmp_path):
+    def publish_often(run: int) -> None:
+        for i in range(40):
+            with staging(tmp_path) as staged:
+                put(staged / "f_mask.nii.gz", f"run {run}, {i}".encode())
+                put(staged / f"f_{run}.png", b"any")
+                publish(staged, tmp_path, "f.json", {"case": "f", "fingerprint": str(run)})
+
+    with ThreadPoolExecutor(2) as runs:
+        list(runs.map(publish_often, range(2)))
+    record = read_record(tmp_path / "f.json", "f")
+    assert record.whole
+    assert are_there(tmp_path, record.files)
+    assert {path.name for path in tmp_path.iterdir()} == {"f.json", *record.files}

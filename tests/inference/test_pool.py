@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from brainseg.errors import DataError
+from brainseg.errors import DataError, UserError
 from brainseg.inference.pool import Died, share_out
 
 
@@ -32,12 +34,36 @@ def work(folder: Path, item: str) -> str:
         try:
             time.sleep(60)
         finally:
-            temporary.unlink()
+            temporary.unlink(missing_ok=True)
     return item.upper()
 
 
 def refuse(error: type[Exception]) -> Callable[[str], str]:
     raise error("no models")
+
+
+class NotLoadedError(ImportError):
+    """As the loader says it."""
+
+    def __init__(self, *_: object):
+        super().__init__("libtorch_cpu.so: failed to map segment from shared object")
+
+
+class Unloadable:
+    """A start that cannot even be unpickled."""
+
+    def __call__(self) -> Callable[[str], str]:
+        raise AssertionError
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return refuse, (NotLoadedError,)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -57,20 +83,50 @@ def test_one_process_works_on_many_items(tmp_path):
 def test_whoever_stops_listening_stops_the_work_and_it_cleans_up(tmp_path):
     results = share_out(["a", "hang"], partial(start, tmp_path), 2)
     assert next(results) == ("a", "A")
-    deadline = time.monotonic() + 30
-    while not (tmp_path / "temporary").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until((tmp_path / "temporary").exists)
     began = time.monotonic()
     results.close()
     assert time.monotonic() - began < 9
     assert not (tmp_path / "temporary").exists()
 
 
-@pytest.mark.parametrize("error", [DataError, MemoryError])
-def test_a_mistake_at_the_start_is_the_callers(error):
-    with pytest.raises(error, match="no models"):
-        list(share_out(["a", "b"], partial(refuse, error), 2))
+def test_a_mistake_at_the_start_is_the_callers():
+    with pytest.raises(DataError, match="no models"):
+        list(share_out(["a", "b"], partial(refuse, DataError), 2))
+
+
+def test_what_the_system_refuses_at_the_start_is_one_sentence():
+    with pytest.raises(UserError, match="no permission for a file; change its owner"):
+        list(share_out(["a"], partial(refuse, PermissionError), 1))
+
+
+@pytest.mark.parametrize("error", [MemoryError, NotLoadedError])
+def test_too_little_memory_to_start_costs_each_item_a_sentence(error):
+    found = dict(share_out(["a", "b"], partial(refuse, error), 1))
+    assert {name: str(died).startswith("memory ran out (") for name, died in found.items()} == {"a": True, "b": True}
+
+
+def test_too_little_memory_to_import_what_the_start_needs_is_told_the_same(capfd):
+    found = dict(share_out(["a"], Unloadable(), 1))
+    assert str(found["a"]).startswith("memory ran out (libtorch_cpu.so: failed to map segment")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_processes_end_when_their_parent_is_killed(tmp_path):
+    code = (
+        "import sys; from functools import partial; from pathlib import Path\n"
+        "from brainseg.inference.pool import share_out; from tests.inference.test_pool import start\n"
+        "if __name__ == '__main__': list(share_out(['hang'] * 2, partial(start, Path(sys.argv[1])), 2))\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    parent = subprocess.Popen([sys.executable, script, tmp_path])
+    wait_until(lambda: len(list(tmp_path.glob("*.started"))) == 2 and (tmp_path / "temporary").exists())
+    children = [int(path.stem) for path in tmp_path.glob("*.started")]
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+    assert not (tmp_path / "temporary").exists()
 
 
 def test_a_defect_at_the_start_is_said_once(capfd):

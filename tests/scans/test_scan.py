@@ -17,6 +17,7 @@ def test_missing_sequences_are_flair():
     ]
 
 
+@pytest.mark.parametrize("part", [2**20, 3])
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -28,12 +29,15 @@ def test_missing_sequences_are_flair():
         (np.array([]), "real numbers"),
     ],
 )
-def test_what_is_no_picture_is_refused(values, words):
+def test_what_is_no_picture_is_refused(values, words, part, monkeypatch):
+    monkeypatch.setattr("brainseg.scans.scan._PART", part)
     with pytest.raises(DataError, match=words) as error:
         check_values(values, "scan.nii")
     assert str(error.value).startswith("scan.nii ")
 
 
-def test_a_picture_passes():
+@pytest.mark.parametrize("part", [2**20, 3])
+def test_a_picture_passes(part, monkeypatch):
+    monkeypatch.setattr("brainseg.scans.scan._PART", part)
     check_values(np.arange(9.0), "scan.nii")
     check_values(np.r_[np.zeros(1000, int), np.arange(5)], "scan.nii")
