@@ -42,8 +42,8 @@ class Stack:
             raise DataError(
                 f"images are {self.images.dtype} {self.images.shape}, expected uint8 [n, height, width, 3]."
             )
-        for name, array in vars(self).items():
-            if name in ("masks", "brain") and (array.dtype != np.bool_ or array.shape != self.images.shape[:3]):
+        for name, array in (("masks", getattr(self, "masks", self.brain)), ("brain", self.brain)):
+            if array.dtype != np.bool_ or array.shape != self.images.shape[:3]:
                 raise DataError(f"{name} are {array.dtype} {array.shape}, expected bool {self.images.shape[:3]}.")
         if len(self.images) != n or (np.diff(self.slices) <= 0).any():
             raise DataError(
