@@ -26,7 +26,6 @@ from brainseg.files import sha256, write_json
 from brainseg.inference.models import Precision, load_models
 from brainseg.inference.openvino import import_openvino, save_quantised, to_graph
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
-from brainseg.model.dataset import split_slices
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
@@ -55,12 +54,12 @@ def measure(
         for path in models.iterdir():
             shutil.copy(path, folder)
         quantise(folder, data)
-        patients = split_slices(read_split(split), "val")
+        table = read_split(split)
         both: tuple[Precision, Precision] = ("float32", "int8")
         dice = {
             precision: [
                 overlap(truth.masks, mask).dice
-                for _, truth, mask in segmented(load_models(folder, precision=precision), data, patients)
+                for _, truth, mask in segmented(load_models(folder, precision=precision), data, table, "val")
             ]
             for precision in both
         }
@@ -68,8 +67,8 @@ def measure(
     figures = {
         precision: {"dice_mean": np.mean(found), "dice_median": np.median(found)} for precision, found in dice.items()
     }
-    write_json(out, figures | {"cost": cost, "n": len(patients), "split": "val", "model": ENSEMBLE})
-    typer.echo(f"ensemble on {len(patients)} validation patients: int8 costs {cost:+.4f} mean Dice")
+    write_json(out, figures | {"cost": cost, "n": len(dice["int8"]), "split": "val", "model": ENSEMBLE})
+    typer.echo(f"ensemble on {len(dice['int8'])} validation patients: int8 costs {cost:+.4f} mean Dice")
 
 
 @app.command()

@@ -23,10 +23,10 @@ from brainseg.data import slices
 from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import atomic_path, write_csv, write_json
+from brainseg.files import atomic_path, write_csv
 from brainseg.inference.models import load_models, record_of
-from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import probabilities
+from brainseg.inference.predictor import predict_volume
+from brainseg.inference.selection import write_ensemble
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.shipped import FOLDER, halve
 from brainseg.model.store import load_info, save_model
@@ -79,14 +79,13 @@ def write(
         info = load_info(work / f"{name}.safetensors")
         info = info.model_copy(update={"postprocess": choices[name], "metrics": {}})
         save_model(weights / f"{name}.safetensors", halve(load_file(work / f"{name}.safetensors")), info)
-    write_json(weights / "ensemble.json", {"name": ENSEMBLE, "members": NETWORKS, "postprocess": choices[ENSEMBLE]})
+    write_ensemble(weights, choices[ENSEMBLE], {})
     fitted = fitted_dice(data, weights)
     for name in NETWORKS:
         path = weights / f"{name}.safetensors"
         info = load_info(path).model_copy(update={"metrics": _claims(name, fitted, crossval)})
         save_model(path, load_file(path), info)
-    plain = _json(weights / "ensemble.json") | {"metrics": _claims(ENSEMBLE, fitted, crossval)}
-    write_json(weights / "ensemble.json", plain)
+    write_ensemble(weights, choices[ENSEMBLE], _claims(ENSEMBLE, fitted, crossval))
     card(metrics, weights, results)
 
 
@@ -135,8 +134,8 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
     scores: dict[str, list[float]] = {name: [] for name in choices}
     for patient in progress(models.networks[NETWORKS[0]][1].training["patients"], "patients"):
         whole = slices.load(data / f"{patient}.npz")
-        for name, volume in probabilities(models.networks, whole, tta=models.tta).items():
-            scores[name].append(overlap(whole.masks, apply(volume, choices[name])).dice)
+        for name, mask in predict_volume(models.networks, whole, choices, tta=models.tta).masks.items():
+            scores[name].append(overlap(whole.masks, mask).dice)
     return {
         name: {
             "dice_mean": round(float(np.mean(dice)), 6),  # as files.write_json does: header and JSON say the same

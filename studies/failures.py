@@ -14,7 +14,6 @@ from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
 from brainseg.inference.models import load_models
-from brainseg.model.dataset import split_slices
 from studies.command import run
 from studies.patients import segmented
 
@@ -32,7 +31,7 @@ def main(
     """Write a row per validation patient, of the ensemble with its post-processing."""
     loaded = load_models(models, device="cpu", runtime="torch")
     rows = []
-    for patient, truth, mask in segmented(loaded, data, split_slices(read_split(split), "val")):
+    for patient, truth, mask in segmented(loaded, data, read_split(split), "val"):
         alone = all((truth.images[..., c] == truth.images[..., 1]).all() for c in (0, 2))
         rows.append({"patient": patient, "flair_only": alone} | errors(truth.masks, mask))
     table = pd.DataFrame(rows).sort_values("dice", ignore_index=True)

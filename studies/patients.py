@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
-from brainseg.data import slices
 from brainseg.data.slices import Bool, SliceSet
 from brainseg.inference.models import LoadedModels
-from brainseg.inference.postprocess import apply
-from brainseg.inference.predictor import probabilities
-from brainseg.model.catalogue import ENSEMBLE
-from brainseg.model.dataset import select
+from brainseg.inference.predictor import predict_volume
+from brainseg.model.dataset import select, split_volumes
 from brainseg.progress import progress
 
 
-def segmented(
-    models: LoadedModels, data: Path, patients: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[str, SliceSet, Bool]]:
-    """Segment patients as the stage postprocess does.
+def segmented(models: LoadedModels, data: Path, split: pd.DataFrame, name: str) -> Iterator[tuple[str, SliceSet, Bool]]:
+    """Segment the patients of one split as the stage postprocess does.
 
     Args:
         models: what `load_models` gave.
         data: folder of slice sets, preprocessed as for training.
-        patients: name -> slice numbers, from `split_slices`.
+        split: what `read_split` gave.
+        name: `train`, `val` or `test`.
 
     Yields:
-        patient, its slices of those numbers, and the ensemble's mask of them.
+        patient, its slices of that split, and the models' mask of them.
     """
-    for patient, numbers in progress(list(patients.items()), "patients"):
-        whole = slices.load(data / f"{patient}.npz")
-        volume = probabilities(models.networks, whole, tta=models.tta)[ENSEMBLE]
-        mask = apply(volume[np.isin(whole.slices, numbers)], models.choice)
-        yield patient, select(whole, numbers), mask
+    for patient, whole, keep in split_volumes(data, split, name, progress):
+        found = predict_volume(models.networks, whole, {models.name: models.choice}, tta=models.tta, keep=keep)
+        yield patient, select(whole, whole.slices[keep]), found.masks[models.name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,19 +23,16 @@ Float = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class SliceSet:
-    """All slices of one patient, in the order of their numbers.
+class Stack:
+    """What networks look at: a head in slices. `Volume` is one without truth, `SliceSet` one with it.
 
     Attributes:
         images: uint8 [n, height, width, 3], channels as in `CHANNELS`; 0 outside the brain once stripped.
-        masks: bool [n, height, width], True where tumour.
         brain: bool [n, height, width], True inside the brain (everywhere before skull stripping).
         slices: int64 [n], strictly increasing slice numbers.
     """
 
     images: U8
-    masks: Bool
     brain: Bool
     slices: Int
 
@@ -44,7 +42,7 @@ class SliceSet:
             raise DataError(
                 f"images are {self.images.dtype} {self.images.shape}, expected uint8 [n, height, width, 3]."
             )
-        for name, array in (("masks", self.masks), ("brain", self.brain)):
+        for name, array in (("masks", getattr(self, "masks", self.brain)), ("brain", self.brain)):
             if array.dtype != np.bool_ or array.shape != self.images.shape[:3]:
                 raise DataError(f"{name} are {array.dtype} {array.shape}, expected bool {self.images.shape[:3]}.")
         if len(self.images) != n or (np.diff(self.slices) <= 0).any():
@@ -54,6 +52,32 @@ class SliceSet:
 
     def __len__(self) -> int:
         return len(self.slices)
+
+
+@dataclass(frozen=True)
+class Volume(Stack):
+    """A head whose tumour nobody has marked; see `Stack`."""
+
+    images: U8
+    brain: Bool
+    slices: Int
+
+
+@dataclass(frozen=True)
+class SliceSet(Stack):
+    """All slices of one patient, in the order of their numbers: a `Stack` with its truth.
+
+    Attributes:
+        masks: bool [n, height, width], True where tumour.
+    """
+
+    images: U8
+    masks: Bool
+    brain: Bool
+    slices: Int
+
+
+AnyStack = TypeVar("AnyStack", Volume, SliceSet)
 
 
 def save(path: Path, slice_set: SliceSet) -> None:

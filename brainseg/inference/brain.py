@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from brainseg.data.slices import FLAIR, U8, Bool
+from brainseg.data.slices import U8, Bool
 from brainseg.errors import DataError
 from brainseg.inference.evidence import evidence
 from brainseg.inference.plausibility import AFTER, BEFORE, require_plausible
-from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
-from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
+from brainseg.preprocess.agreement import Stripper, agreed_mask
+from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain, shown
 from brainseg.preprocess.volumes import fill_holes, largest_component
 from brainseg.scans.canvas import PIXEL_MM, Canvas
 from brainseg.scans.scan import Spacing
@@ -27,15 +27,6 @@ NO_HEAD = 0.25
 """Less than this share of the smallest plausible brain is not a bad mask but another part of the body."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The brain on the canvas, whether the scan came stripped, and sentences for the user."""
-
-    brain: Brain
-    stripped: bool
-    warnings: tuple[str, ...]
-
-
 def find_scan_brain(
     images: U8,
     canvas: Canvas,
@@ -44,7 +35,7 @@ def find_scan_brain(
     stripper: Stripper | None,
     stripped: bool | None,
     trust: bool = False,
-) -> Found:
+) -> Brain:
     """Find the brain as training did, with the gate in millilitres where the scan says its voxel size.
 
     Args:
@@ -56,22 +47,25 @@ def find_scan_brain(
         stripped: brain extraction was done before: True, False, or None to see for oneself.
         trust: a scan that is probably no FLAIR of a head, upright and with bright tissue, is a warning.
 
+    Returns:
+        The brain on the canvas, with all warnings for the user.
+
     Raises:
         DataError: no brain is found, or a scan said to be stripped has no background.
         NotTrusted: the scan is probably not what it is taken for.
     """
-    flair = np.ascontiguousarray(images[..., FLAIR])
+    flair, others = shown(images, params)
     doubts = require_plausible(evidence(flair, canvas, spacing), BEFORE, trust)
 
-    def checked(brain: Brain, found: Bool, stripped: bool, warnings: Sequence[str]) -> Found:
-        seen = evidence(flair, canvas, spacing, found, stripped=stripped)
-        return Found(brain, stripped, (*doubts, *require_plausible(seen, AFTER, trust), *warnings))
+    def checked(brain: Brain, found: Bool, warnings: Sequence[str]) -> Brain:
+        seen = evidence(flair, canvas, spacing, found, stripped=brain.stripped)
+        return replace(brain, warnings=(*doubts, *require_plausible(seen, AFTER, trust), *warnings))
 
     if stripped or params.method == "none" or stripper is None:
         brain = _as_it_came(flair, canvas, stripped)
-        return checked(brain, brain.mask, True, ()) if stripped else Found(brain, False, tuple(doubts))
+        return checked(brain, brain.mask, ()) if stripped else replace(brain, warnings=tuple(doubts))
     gated = _gate(params, flair, spacing)
-    mask = agreed_mask(stripper, flair, other_sequences(images) if params.sequences == "most" else [])
+    mask = agreed_mask(stripper, flair, others)
     if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
         raise DataError(
             f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "
@@ -80,19 +74,9 @@ def find_scan_brain(
     if stripped is None and _is_stripped(flair, mask, canvas):
         note = "brain extraction was done before (all around the brain is black): the brain is used as it came"
         brain = _as_it_came(flair, canvas, True)
-        return checked(brain, brain.mask, True, (note,))
-    brain = find_brain(flair, gated, _Known(mask))
-    return checked(brain, mask, False, [f"brain extraction is unsure: {text}" for text in brain.warnings])
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A mask that is there already, as a method."""
-
-    mask: Bool
-
-    def brain_mask(self, flair: U8) -> Bool:
-        return self.mask
+        return checked(brain, brain.mask, (note,))
+    brain = find_brain(flair, gated, others=others, first=mask)
+    return checked(brain, mask, [f"brain extraction is unsure: {text}" for text in brain.warnings])
 
 
 def _gate(params: SkullStripParams, flair: U8, spacing: Spacing | None) -> SkullStripParams:
@@ -123,4 +107,4 @@ def _as_it_came(flair: U8, canvas: Canvas, stripped: bool | None) -> Brain:
     mask = _not_black(flair)
     if not _has_background(mask, canvas):
         raise DataError("the scan is said to be stripped, but has no black background; leave --stripped out.")
-    return Brain(mask, "none", float(mask.mean()), ())
+    return Brain(mask, "none", float(mask.mean()), (), stripped=True)

@@ -1,4 +1,4 @@
-"""Both networks and their average on one preprocessed volume, and predictions on disk."""
+"""All networks, their average and post-processing on one prepared volume, and predictions on disk."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from brainseg.data.slices import U8, Bool, Float, Int, SliceSet
+from brainseg.data.slices import U8, Bool, Float, Int, Stack
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
+from brainseg.inference.postprocess import Choice, apply
 from brainseg.model.catalogue import ENSEMBLE
 from brainseg.model.forward import volume_probability
 from brainseg.model.store import ModelInfo
+
+Networks = Mapping[str, tuple[nn.Module, ModelInfo]]
+"""By name: a network in eval mode, on its device, and what its file says."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +37,45 @@ class Prediction:
     slices: Int
 
 
-def probabilities(
-    models: Mapping[str, tuple[nn.Module, ModelInfo]], slice_set: SliceSet, *, tta: bool
-) -> dict[str, Float]:
-    """Tumour probability by each model and, under `ensemble`, their mean.
+@dataclass(frozen=True)
+class VolumePrediction:
+    """What the networks say of one volume.
+
+    Attributes:
+        probabilities: float32 [n, height, width] in 0..1 of each network and, of several, under `ensemble` of their
+            mean.
+        masks: bool [n, height, width] by the names of the choices.
+    """
+
+    probabilities: dict[str, Float]
+    masks: dict[str, Bool]
+
+
+def predict_volume(
+    networks: Networks, volume: Stack, choices: Mapping[str, Choice], *, tta: bool, keep: Bool | None = None
+) -> VolumePrediction:
+    """From a prepared volume to masks: the networks, their mean, post-processing.
 
     Args:
-        models: by name; network in eval mode and what its file says.
-        slice_set: preprocessed as the models were trained on, the whole volume.
+        networks: to ask, all of them.
+        volume: what `prepare` gave, as the networks were trained on; the whole volume.
+        choices: post-processing by name of a network or `ensemble`; without any there are probabilities alone.
         tta: average over left-right flips.
-
-    Returns:
-        name -> float32 [n, height, width] in 0..1.
+        keep: bool [n], the slices that post-processing sees and that are returned; all where None.
     """
+    found = probabilities(networks, volume, tta=tta)
+    if keep is not None:
+        found = {name: values[keep] for name, values in found.items()}
+    return VolumePrediction(found, {name: apply(found[name], choice) for name, choice in choices.items()})
+
+
+def probabilities(networks: Networks, volume: Stack, *, tta: bool) -> dict[str, Float]:
+    """Tumour probability by each network and, of several, under `ensemble` their mean; see `predict_volume`."""
     by_model = {
-        name: volume_probability(network, slice_set, info.inputs, tta=tta) for name, (network, info) in models.items()
+        name: volume_probability(network, volume, info.inputs, tta=tta) for name, (network, info) in networks.items()
     }
+    if len(by_model) == 1:
+        return by_model
     first, *others = by_model.values()
     mean = first.copy()
     for other in others:

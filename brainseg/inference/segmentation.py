@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import pdist
 
-from brainseg.data.slices import U8, Bool, SliceSet
-from brainseg.inference.brain import Found, find_scan_brain
+from brainseg.data.slices import U8, Bool, Volume
+from brainseg.inference.brain import find_scan_brain
 from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.inference.models import LoadedModels
-from brainseg.inference.postprocess import apply, threshold_for
-from brainseg.inference.predictor import probabilities
+from brainseg.inference.postprocess import threshold_for
+from brainseg.inference.predictor import predict_volume
 from brainseg.preprocess.agreement import Stripper
-from brainseg.preprocess.clahe import apply_clahe
-from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
+from brainseg.preprocess.prepare import prepare
+from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 
@@ -100,14 +100,13 @@ class Segmenter:
         height, width = scan.images.shape[1:3]
         canvas = canvas_for(height, width, scan.spacing)
         images = to_canvas(scan.images, canvas)
-        found = self.find_brain(images, canvas, scan.spacing, stripped=stripped, trust=trust)
-        brain = found.brain.mask
-        images *= brain[..., None]
-        whole = SliceSet(images, np.zeros_like(brain), brain, scan.slices)
-        whole = apply_clahe(whole, self._info.clahe)
-        volume = probabilities(self.models.networks, whole, tta=self.tta)[self.models.name]
-        mask, threshold = apply(volume, self.models.choice), threshold_for(volume, self.models.choice)
-        warnings = [*scan.warnings, *found.warnings]
+        find = functools.partial(self.find_brain, canvas=canvas, spacing=scan.spacing, stripped=stripped, trust=trust)
+        whole, brain = prepare(Volume(images, np.ones(images.shape[:3], bool), scan.slices), find, self._info.clahe)
+        name, choice = self.models.name, self.models.choice
+        found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta)
+        volume, mask = found.probabilities[name], found.masks[name]
+        threshold = threshold_for(volume, choice)
+        warnings = [*scan.warnings, *brain.warnings]
         if len(scan.slices) == 1:
             warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
         if mask.any() and volume.max() < SURE:
@@ -116,8 +115,8 @@ class Segmenter:
             warnings.append("no tumour was found")
         return Segmentation(
             mask=mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold),
-            brain=mask_from_canvas((plane.astype(np.float32) for plane in brain), canvas, 0.5),
-            stripped=found.stripped,
+            brain=mask_from_canvas((plane.astype(np.float32) for plane in brain.mask), canvas, 0.5),
+            stripped=brain.stripped,
             spacing=scan.spacing,
             warnings=tuple(warnings),
             on_canvas=volume,
@@ -132,7 +131,7 @@ class Segmenter:
         *,
         stripped: bool | None = None,
         trust: bool = False,
-    ) -> Found:
+    ) -> Brain:
         """Brain extraction alone: see `find_scan_brain`."""
         known = self._info.skull_strip
         return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)

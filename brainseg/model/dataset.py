@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,28 @@ def split_slices(split: pd.DataFrame, name: str) -> dict[str, list[int]]:
     if rows.empty:
         raise DataError(f"the split has no {name} slices; change split.val and split.test, or use more patients.")
     return {str(patient): group["slice"].tolist() for patient, group in rows.groupby("patient", sort=True)}
+
+
+def split_volumes(
+    folder: Path, split: pd.DataFrame, name: str, track: Callable[[list[Any], str], Iterable[Any]]
+) -> Iterator[tuple[str, SliceSet, npt.NDArray[np.bool_]]]:
+    """Patients of one split, with their whole volume.
+
+    Args:
+        folder: of slice sets, one .npz a patient.
+        split: patient, slice, split.
+        name: of the split.
+        track: wraps the list of patients under a title, to show progress.
+
+    Yields:
+        patient, all its slices, and bool [n], which of them are in the split.
+
+    Raises:
+        DataError: the split is empty, or a slice set is missing or damaged.
+    """
+    for patient, numbers in track(list(split_slices(split, name).items()), name):
+        whole = slices.load(folder / f"{patient}.npz")
+        yield patient, whole, np.isin(whole.slices, numbers)
 
 
 def gather(

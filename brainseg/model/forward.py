@@ -6,18 +6,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from brainseg.data.slices import Float, SliceSet
+from brainseg.data.slices import Float, Stack
 from brainseg.preprocess.inputs import InputParams, box_of, network_batches, to_slice_grid
 
 
 def volume_probability(
-    network: nn.Module, slice_set: SliceSet, params: InputParams, *, tta: bool, batch_size: int = 8
+    network: nn.Module, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8
 ) -> Float:
     """Tumour probability of every pixel of a preprocessed volume.
 
     Args:
         network: in eval mode, on any device.
-        slice_set: brain-extracted and equalised as the network was trained on.
+        stack: brain-extracted and equalised as the network was trained on.
         params: the network's input grid.
         tta: average over the slice and its left-right mirror image.
         batch_size: slices at a time; does not change the result beyond rounding.
@@ -25,12 +25,12 @@ def volume_probability(
     Returns:
         float32 [n, height, width] in 0..1, 0 outside the network's window.
     """
-    box = box_of(slice_set, params)
-    out = np.empty(slice_set.masks.shape, np.float32)
-    height, width = slice_set.masks.shape[1:]
+    box = box_of(stack, params)
+    out = np.empty(stack.brain.shape, np.float32)
+    height, width = stack.brain.shape[1:]
     blank: dict[int, Float] = {}  # by slices in the batch: what the network says of nothing but black
     start = 0
-    for inputs in network_batches(slice_set, params, batch_size):
+    for inputs in network_batches(stack, params, batch_size):
         grid = None if inputs.any() else blank.get(len(inputs))
         if grid is None:
             grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)

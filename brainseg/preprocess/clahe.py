@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from brainseg.data.slices import U8, Bool, Int, SliceSet
+from brainseg.data.slices import U8, AnyStack, Bool, Int
 from brainseg.params import Params
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ClaheParams(Params):
     tile_grid: int = Field(default=8, ge=1, le=64)
 
 
-def apply_clahe(slice_set: SliceSet, params: ClaheParams) -> SliceSet:
+def apply_clahe(stack: AnyStack, params: ClaheParams) -> AnyStack:
     """Equalise each channel of each slice within the bounding box of its brain.
 
     Background inside the box would fill the tiles' histograms with one value and steal contrast from
@@ -37,21 +37,21 @@ def apply_clahe(slice_set: SliceSet, params: ClaheParams) -> SliceSet:
     A slice whose brain is absent, or whose box has fewer pixels than tiles along a side, stays as it is.
 
     Args:
-        slice_set: stripped slices; `brain` says where to work.
+        stack: stripped slices; `brain` says where to work.
         params: see `ClaheParams`.
 
     Returns:
-        A slice set with new images; the same object if `params.enabled` is False.
+        The stack with new images; the same object if `params.enabled` is False.
     """
     import cv2
 
     if not params.enabled:
-        return slice_set
+        return stack
     clahe = cv2.createCLAHE(params.clip_limit, (params.tile_grid, params.tile_grid))
-    images = slice_set.images.copy()
-    for image, brain in zip(images, slice_set.brain, strict=True):
+    images = stack.images.copy()
+    for image, brain in zip(images, stack.brain, strict=True):
         _equalise(image, brain, clahe, params.tile_grid)
-    return dataclasses.replace(slice_set, images=images)
+    return dataclasses.replace(stack, images=images)
 
 
 def _equalise(image: U8, brain: Bool, clahe: cv2.CLAHE, tile_grid: int) -> None:

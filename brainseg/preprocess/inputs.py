@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from pydantic import Field, field_validator
 
-from brainseg.data.slices import Bool, Float, Int, SliceSet
+from brainseg.data.slices import Bool, Float, Int, SliceSet, Stack
 from brainseg.params import Params
 
 CLIP = 5.0  # standard deviations; beyond it lie vessels, fat and artefacts
@@ -79,18 +79,18 @@ def brain_box(brain: Bool, margin: int = 4) -> Box:
     return Box(int(middle[0] - side / 2), int(middle[1] - side / 2), side)
 
 
-def box_of(slice_set: SliceSet, params: InputParams) -> Box:
+def box_of(stack: Stack, params: InputParams) -> Box:
     """The window that the network sees: the brain's, or the whole slice."""
     if params.crop_to_brain:
-        return brain_box(slice_set.brain)
-    return brain_box(np.ones((1, *slice_set.brain.shape[1:]), bool))
+        return brain_box(stack.brain)
+    return brain_box(np.ones((1, *stack.brain.shape[1:]), bool))
 
 
-def network_input(slice_set: SliceSet, params: InputParams, keep: Bool | None = None) -> Float:
+def network_input(stack: Stack, params: InputParams, keep: Bool | None = None) -> Float:
     """Normalise by volume, cut the window out, resize.
 
     Args:
-        slice_set: n slices of one patient; intensities are taken from all of them.
+        stack: n slices of one patient; intensities are taken from all of them.
         params: the grid and the normalisation.
         keep: bool [n], which slices to return; all where None.
 
@@ -98,15 +98,15 @@ def network_input(slice_set: SliceSet, params: InputParams, keep: Bool | None = 
         float32 [k, channels, input_size, input_size], 0 outside the brain: the slice itself, then pairs of
         neighbours from near to far, below before above; 0 beyond the volume's ends; then the mirror image.
     """
-    chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(slice_set))
-    return _inputs(slice_set, params, chosen, _frame(slice_set, params))
+    chosen = np.flatnonzero(keep) if keep is not None else np.arange(len(stack))
+    return _inputs(stack, params, chosen, _frame(stack, params))
 
 
-def network_batches(slice_set: SliceSet, params: InputParams, size: int) -> Iterator[Float]:
+def network_batches(stack: Stack, params: InputParams, size: int) -> Iterator[Float]:
     """`network_input` of all slices, `size` at a time: a large volume's whole input takes a quarter of a gigabyte."""
-    frame = _frame(slice_set, params)
-    for start in range(0, len(slice_set), size):
-        yield _inputs(slice_set, params, np.arange(start, min(start + size, len(slice_set))), frame)
+    frame = _frame(stack, params)
+    for start in range(0, len(stack), size):
+        yield _inputs(stack, params, np.arange(start, min(start + size, len(stack))), frame)
 
 
 @dataclass(frozen=True)
@@ -118,14 +118,14 @@ class _Frame:
     scale: Float
 
 
-def _frame(slice_set: SliceSet, params: InputParams) -> _Frame:
-    return _Frame(box_of(slice_set, params), *_intensity(slice_set, params.normalization))
+def _frame(stack: Stack, params: InputParams) -> _Frame:
+    return _Frame(box_of(stack, params), *_intensity(stack, params.normalization))
 
 
-def _inputs(slice_set: SliceSet, params: InputParams, chosen: Int, frame: _Frame) -> Float:
+def _inputs(stack: Stack, params: InputParams, chosen: Int, frame: _Frame) -> Float:
     steps = [0, *(side * far for far in range(1, params.neighbours + 1) for side in (-1, 1))]
-    seen = sorted({i + step for i in chosen.tolist() for step in steps if 0 <= i + step < len(slice_set)})
-    planes = dict(zip(seen, _planes(slice_set, params, seen, frame), strict=True))
+    seen = sorted({i + step for i in chosen.tolist() for step in steps if 0 <= i + step < len(stack)})
+    planes = dict(zip(seen, _planes(stack, params, seen, frame), strict=True))
     out = np.zeros((len(chosen), params.channels // 3, 3, params.input_size, params.input_size), np.float32)
     for row, i in enumerate(chosen.tolist()):
         for block, step in enumerate(steps):
@@ -136,11 +136,11 @@ def _inputs(slice_set: SliceSet, params: InputParams, chosen: Int, frame: _Frame
     return out.reshape(len(chosen), params.channels, params.input_size, params.input_size)
 
 
-def _planes(slice_set: SliceSet, params: InputParams, chosen: list[int], frame: _Frame) -> Iterator[Float]:
+def _planes(stack: Stack, params: InputParams, chosen: list[int], frame: _Frame) -> Iterator[Float]:
     """The slices normalised and on the network's grid, each float32 [3, input_size, input_size]."""
     for i in chosen:
-        inside = slice_set.brain[i][..., None]
-        image = np.clip((slice_set.images[i] - frame.offset) * frame.scale, -CLIP, CLIP) * inside
+        inside = stack.brain[i][..., None]
+        image = np.clip((stack.images[i] - frame.offset) * frame.scale, -CLIP, CLIP) * inside
         yield _resize(_cut(image.astype(np.float32), frame.box), params.input_size).transpose(2, 0, 1)
 
 
@@ -174,9 +174,9 @@ def to_slice_grid(probability: Float, box: Box, height: int, width: int) -> Floa
     return out
 
 
-def _intensity(slice_set: SliceSet, normalization: str) -> tuple[Float, Float]:
+def _intensity(stack: Stack, normalization: str) -> tuple[Float, Float]:
     """Offset and scale per channel, from the brain of the whole volume."""
-    inside = slice_set.images[slice_set.brain] if slice_set.brain.any() else slice_set.images.reshape(-1, 3)
+    inside = stack.images[stack.brain] if stack.brain.any() else stack.images.reshape(-1, 3)
     if normalization == "zscore":
         offset, spread = inside.mean(0), inside.std(0)
     else:

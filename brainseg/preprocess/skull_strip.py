@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
+from brainseg.data.slices import FLAIR, U8, AnyStack, Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.params import Choices, Params
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
@@ -108,16 +108,29 @@ class Brain:
         fraction: share of the volume that the mask covered before dilation, 0 to 1; 1 for "none".
         warnings: one sentence per method whose mask was refused, beginning with the warning's name
             (`empty-mask`, `mask-too-small` or `mask-too-large`) and a colon.
+        stripped: the brain had been extracted before.
     """
 
     mask: Bool
     method: Method
     fraction: float
     warnings: tuple[str, ...]
+    stripped: bool = False
+
+
+def shown(images: U8, params: SkullStripParams) -> tuple[U8, list[U8]]:
+    """FLAIR of uint8 [n, height, width, 3], and the other sequences that the method is shown."""
+    others = other_sequences(images) if params.sequences == "most" else []
+    return np.ascontiguousarray(images[..., FLAIR]), others
 
 
 def find_brain(
-    flair: U8, params: SkullStripParams, stripper: Stripper | None = None, others: Sequence[U8] = ()
+    flair: U8,
+    params: SkullStripParams,
+    stripper: Stripper | None = None,
+    others: Sequence[U8] = (),
+    *,
+    first: Bool | None = None,
 ) -> Brain:
     """Find the brain; no truth is needed, so training and prediction share it.
 
@@ -130,6 +143,7 @@ def find_brain(
         params: see `SkullStripParams`.
         stripper: what `make_stripper(params)` built; built here if None.
         others: further sequences of that shape, which may cut the mask back.
+        first: what `params.method` found, where it was asked before; bool of that shape.
 
     Raises:
         DataError: `flair` is not uint8 [n, height, width] with n > 0, or weights are missing.
@@ -139,10 +153,12 @@ def find_brain(
     warnings: list[str] = []
     chain: list[Method] = list(dict.fromkeys((params.method, params.fallback, "none")))
     for method, successor in pairwise(chain[: chain.index("none") + 1]):
-        given = stripper if method == params.method else None
-        current = given or make_stripper(params, method)
-        assert current is not None
-        mask = agreed_mask(current, flair, others)
+        if method == params.method and first is not None:
+            mask = first
+        else:
+            current = (stripper if method == params.method else None) or make_stripper(params, method)
+            assert current is not None
+            mask = agreed_mask(current, flair, others)
         fraction = float(mask.mean())
         warning = _implausible(fraction, flair.shape, params)
         if warning is None:
@@ -196,9 +212,8 @@ class Stripped:
 
 def strip(slice_set: SliceSet, params: SkullStripParams, stripper: Stripper | None = None) -> Stripped:
     """Find the brain and set all channels outside it to 0; arguments and errors: `find_brain`."""
-    others = other_sequences(slice_set.images) if params.sequences == "most" else []
-    brain = find_brain(np.ascontiguousarray(slice_set.images[..., FLAIR]), params, stripper, others)
-    images = slice_set.images * brain.mask[..., None]
+    flair, others = shown(slice_set.images, params)
+    brain = find_brain(flair, params, stripper, others)
     black = ~brain.mask.any((1, 2))
     record = StripRecord(
         method=brain.method,
@@ -210,7 +225,12 @@ def strip(slice_set: SliceSet, params: SkullStripParams, stripper: Stripper | No
         tumour_px=int(slice_set.masks.sum()),
         tumour_px_cut=int((slice_set.masks & ~brain.mask).sum()),
     )
-    return Stripped(dataclasses.replace(slice_set, images=images, brain=brain.mask), record)
+    return Stripped(cut_out(slice_set, brain.mask), record)
+
+
+def cut_out(stack: AnyStack, brain: Bool) -> AnyStack:
+    """Set all channels outside bool [n, height, width] to 0, and keep it as the stack's brain."""
+    return dataclasses.replace(stack, images=stack.images * brain[..., None], brain=brain)
 
 
 def strip_metrics(records: Mapping[str, StripRecord]) -> dict[str, Any]:

@@ -48,8 +48,9 @@ class Case:
                 return read(path, self.name, truth=truth)
             case "nifti":
                 return nifti.read_nifti(self.paths, self.name, trust=trust)
-            case _:
+            case "dicom":
                 return dicom.read_dicom(self.paths, self.name, trust=trust)
+        raise TypeError(f"no way to read a case of kind {self.kind!r}")
 
 
 def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:

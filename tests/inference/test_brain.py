@@ -45,14 +45,14 @@ def scan(side: int, brain: int = 100) -> np.ndarray:
 
 def test_a_head_with_scalp_is_extracted():
     found = find_scan_brain(scan(200), CANVAS, None, PARAMS, Fixed(100), None)
-    np.testing.assert_array_equal(found.brain.mask, block(100))
+    np.testing.assert_array_equal(found.mask, block(100))
     assert (found.stripped, found.warnings) == (False, ())
 
 
 def test_black_around_the_brain_is_a_stripped_scan():
     """1.3 times the brain found, in voxels, is the most."""
     found = find_scan_brain(scan(112), CANVAS, None, PARAMS, Fixed(100), None)
-    np.testing.assert_array_equal(found.brain.mask, block(112))
+    np.testing.assert_array_equal(found.mask, block(112))
     assert found.stripped
     assert "was done before" in found.warnings[0]
     assert not find_scan_brain(scan(116), CANVAS, None, PARAMS, Fixed(100), None).stripped
@@ -76,7 +76,7 @@ def test_what_shows_no_brain_is_refused():
         find_scan_brain(scan(200), CANVAS, None, PARAMS, Fixed(36), None)
     unsure = find_scan_brain(scan(200, 38), CANVAS, None, PARAMS, Fixed(38), None)
     assert unsure.warnings[0].startswith("brain extraction is unsure: mask-too-small")
-    assert unsure.brain.method == "none"
+    assert unsure.method == "none"
 
 
 def test_with_spacing_the_gate_is_in_millilitres():
@@ -88,7 +88,7 @@ def test_with_spacing_the_gate_is_in_millilitres():
 
 def test_no_method_keeps_everything():
     found = find_scan_brain(scan(100), CANVAS, None, SkullStripParams(method="none"), None, None)
-    assert found.brain.mask.all()
+    assert found.mask.all()
 
 
 def test_most_sequences_agree_where_the_model_was_trained_so():
@@ -102,7 +102,7 @@ def test_most_sequences_agree_where_the_model_was_trained_so():
     params = PARAMS.model_copy(update={"sequences": "most"})
     found = find_scan_brain(images, CANVAS, None, params, ByBrightness(), None, trust=True)
     expected = morphology(block(92), "dilate", MARGIN_PX) & block(100)
-    np.testing.assert_array_equal(found.brain.mask, expected)
+    np.testing.assert_array_equal(found.mask, expected)
 
 
 @pytest.mark.slow

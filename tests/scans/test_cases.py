@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from brainseg.errors import DataError
-from brainseg.scans.cases import find_cases
+from brainseg.scans.cases import Case, find_cases
 from tests.scans.heads import as_nifti, write_tifs
 from tests.scans.test_dicom import write_series
 
@@ -63,3 +63,8 @@ def test_only_tif_slices_have_masks_to_score_with(inputs):
     (case,) = find_cases([inputs / "niftis" / "scan.nii.gz"])
     with pytest.raises(DataError, match="--score needs"):
         case.read(truth=True)
+
+
+def test_a_kind_that_nobody_reads_is_not_taken_for_dicom(tmp_path):
+    with pytest.raises(TypeError, match="no way to read a case of kind 'npy'"):
+        Case("a", "npy", {"flair": tmp_path}).read()

@@ -1,0 +1,119 @@
+"""Post-processing chosen on validation patients, applied to test patients, and kept with the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from brainseg.data.slices import Bool, Float, SliceSet
+from brainseg.errors import DataError
+from brainseg.files import write_json
+from brainseg.inference.postprocess import Choice, PostprocessParams, Record, choose
+from brainseg.inference.predictor import Networks, predict_volume, save_prediction
+from brainseg.model.catalogue import ENSEMBLE, NETWORKS
+from brainseg.model.store import load_model, save_model
+
+Patients = Iterable[tuple[str, SliceSet, Bool]]
+"""Name, whole prepared volume, and which of its slices count (`brainseg.model.dataset.split_volumes`)."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The post-processing of one model.
+
+    Attributes:
+        record: for the model's file.
+        patients: that it was chosen on.
+    """
+
+    record: Record
+    patients: int
+
+    @property
+    def choice(self) -> Choice:
+        """The steps alone."""
+        return self.record.choice
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The mean Dice of the validation patients before and after, ready for JSON."""
+        kept = [row["dice"] for row in self.record.trail if row["kept"]]
+        return {
+            "dice_plain": kept[0],
+            "dice_chosen": kept[-1],
+            "n": self.patients,
+            "chosen": self.choice.model_dump(),
+        }
+
+
+def load_trained(folder: Path) -> Networks:
+    """All networks of a folder of `<name>.safetensors`.
+
+    Raises:
+        DataError: one is missing or damaged, or there is another.
+    """
+    there = sorted(path.stem for path in folder.glob("*.safetensors"))
+    if there != sorted(NETWORKS):
+        raise DataError(f"{folder} holds {', '.join(there) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")
+    return {name: load_model(folder / f"{name}.safetensors") for name in NETWORKS}
+
+
+def choose_all(networks: Networks, patients: Patients, params: PostprocessParams) -> dict[str, Chosen]:
+    """Choose the post-processing of each network and of their average; see `choose`.
+
+    Args:
+        networks: what `load_trained` gave.
+        patients: validation patients.
+        params: the candidates.
+    """
+    truths: dict[str, Bool] = {}
+    found: dict[str, dict[str, Float]] = {}
+    for patient, whole, keep in patients:
+        truths[patient] = whole.masks[keep]
+        for name, values in predict_volume(networks, whole, {}, tta=params.tta, keep=keep).probabilities.items():
+            found.setdefault(name, {})[patient] = values
+    chosen = {}
+    for name, volumes in found.items():
+        choice, trail = choose(volumes, truths, params)
+        chosen[name] = Chosen(Record.of(choice, tta=params.tta, trail=trail), len(truths))
+    return chosen
+
+
+def predict_patients(networks: Networks, patients: Patients, chosen: Mapping[str, Chosen], folder: Path) -> None:
+    """Write each model's prediction of each patient as `<folder>/<model>/<patient>.npz`."""
+    choices = {name: each.choice for name, each in chosen.items()}
+    tta = next(iter(chosen.values())).record.tta
+    for patient, whole, keep in patients:
+        found = predict_volume(networks, whole, choices, tta=tta, keep=keep)
+        for name, mask in found.masks.items():
+            save_prediction(folder / name / f"{patient}.npz", mask, found.probabilities[name], whole.slices[keep])
+
+
+def save_chosen(folder: Path, networks: Networks, chosen: Mapping[str, Chosen], *, leaky: bool) -> None:
+    """Write the networks with their post-processing, and what is known of their average.
+
+    Args:
+        folder: to write into.
+        networks: what `load_trained` gave.
+        chosen: what `choose_all` gave.
+        leaky: slices of one patient are on several sides of the split.
+    """
+    metrics = {name: {"validation": each.summary | {"leaky": leaky}} for name, each in chosen.items()}
+    for name, (network, info) in networks.items():
+        update = {"postprocess": chosen[name].record.model_dump(), "metrics": metrics[name]}
+        save_model(folder / f"{name}.safetensors", network.state_dict(), info.model_copy(update=update))
+    write_ensemble(folder, chosen[ENSEMBLE].record.model_dump(), metrics[ENSEMBLE])
+
+
+def write_ensemble(folder: Path, postprocess: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """Write ensemble.json: which networks are averaged, and what is done with their average.
+
+    Args:
+        folder: of the networks' files.
+        postprocess: a `Record` in plain values.
+        metrics: figures with their split, for the record.
+    """
+    content = {"name": ENSEMBLE, "members": list(NETWORKS), "postprocess": postprocess, "metrics": metrics}
+    write_json(folder / f"{ENSEMBLE}.json", content)
