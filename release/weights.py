@@ -23,12 +23,12 @@ from brainseg.data import slices
 from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import atomic_path, write_csv
+from brainseg.files import atomic_path, sha256, write_csv
 from brainseg.inference.models import load_models, record_of
 from brainseg.inference.predictor import predict_volume
 from brainseg.inference.selection import write_ensemble
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
-from brainseg.model.shipped import FOLDER, halve
+from brainseg.model.shipped import FOLDER, SUMS, halve
 from brainseg.model.store import load_info, save_model
 from brainseg.progress import progress
 from release.card import model_card
@@ -86,7 +86,15 @@ def write(
         info = load_info(path).model_copy(update={"metrics": _claims(name, fitted, crossval)})
         save_model(path, load_file(path), info)
     write_ensemble(weights, choices[ENSEMBLE], _claims(ENSEMBLE, fitted, crossval))
+    write_sums(weights)
     card(metrics, weights, results)
+
+
+def write_sums(weights: Path) -> None:
+    """Write the digests that loading holds the weights against."""
+    lines = [f"{sha256(weights / f'{name}.safetensors')}  {name}.safetensors\n" for name in NETWORKS]
+    with atomic_path(weights / SUMS) as temporary:
+        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 @app.command()

@@ -5,7 +5,9 @@ A stage is stale when what it runs has changed, and not when a comment has.
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +23,7 @@ from stages._reach import Project
 from stages.check import check
 
 FOLDERS = ("brainseg", "stages")
+_LINE = re.compile(rb"[0-9a-f]{16}  \S+")
 
 
 def code(
@@ -42,9 +45,17 @@ def code(
         for stage, (module, *arguments) in commands(pipeline).items()
         if stage != "code"
     }
+    _require_own(out, found)
     for stage, lines in found.items():
         with atomic_path(out / f"{stage}.txt") as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _require_own(out: Path, stages: Iterable[str]) -> None:
+    """Refuse to replace a file that does not consist of digests."""
+    for path in (out / f"{stage}.txt" for stage in stages):
+        if path.exists() and not all(_LINE.fullmatch(line) for line in path.read_bytes().splitlines()):
+            raise DataError(f"{path} is in the way: it holds no digests of code; move it elsewhere and run again.")
 
 
 def commands(pipeline: Path) -> dict[str, list[str]]:

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from brainseg.errors import DataError
 from brainseg.params import SECTIONS
 from stages._closure import Closure, tables
 from stages._reach import Project
-from stages.code import FOLDERS
+from stages.code import FOLDERS, code
 from tests.pipeline import ROOT, STAGES, command, dvc_yaml, outputs, shipped_params
 
 DVC = dvc_yaml()
@@ -129,6 +130,17 @@ def test_a_stage_depends_on_its_own_code_and_on_no_file_of_code(stage):
     deps = DVC["stages"][stage]["deps"]
     assert deps[0] == f"digests/{stage}.txt"
     assert not [name for name in deps[1:] if name.startswith(("digests", *FOLDERS))]
+
+
+def test_the_stage_code_replaces_digests_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    code(Path("dvc.yaml"), tmp_path)
+    code(Path("dvc.yaml"), tmp_path)
+    note = tmp_path / "clahe.txt"
+    note.write_text("a note of mine\n")
+    with pytest.raises(DataError, match=r"clahe\.txt is in the way"):
+        code(Path("dvc.yaml"), tmp_path)
+    assert note.read_text() == "a note of mine\n"
 
 
 @pytest.mark.parametrize("stage", STAGES)

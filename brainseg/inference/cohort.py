@@ -89,7 +89,7 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
         DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`).
     """
     _require_elsewhere(cases, settings.out)
-    prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability)
+    prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability, redo=settings.redo)
     workers = min(workers, len(cases))
     start = partial(_start, settings, (os.cpu_count() or 1) // workers if workers > 1 else None)
     alone = []

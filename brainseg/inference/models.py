@@ -14,7 +14,7 @@ from brainseg.files import sha256
 from brainseg.inference.postprocess import Choice, Record
 from brainseg.inference.predictor import ENSEMBLE
 from brainseg.model.networks import NETWORKS
-from brainseg.model.shipped import FOLDER
+from brainseg.model.shipped import FOLDER, SUMS
 from brainseg.model.store import ModelInfo, load_info, load_model
 from brainseg.params import parse_json, read_text, validate
 from brainseg.preprocess.mazurowski import WEIGHTS_URL, downloaded_weights
@@ -85,6 +85,7 @@ def load_models(
     _require_one_preprocessing(files, list(info.values()))
     _require_no_download(files[0], info[files[0].stem].skull_strip)
     digests = {path.name: sha256(path) for path in files}
+    _require_intact(files, digests)
     networks = {path.stem: _network(path, digests[path.name], run_by, precision, placed) for path in files}
     if precision == "int8":
         from brainseg.inference.openvino import quantised_path
@@ -101,6 +102,19 @@ def load_models(
         precision=precision,
         device=placed,
     )
+
+
+def _require_intact(files: list[Path], digests: dict[str, str]) -> None:
+    """Hold the files against `SUMS` beside them, which the shipped ones have."""
+    sums = files[0].with_name(SUMS)
+    lines = read_text(sums, MAX_BYTES).splitlines() if sums.is_file() else []
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for path in files:
+        if listed.get(path.name, digests[path.name]) != digests[path.name]:
+            raise DataError(
+                f"{path} is damaged or another file: its SHA-256 is not the one in {sums}; install brainseg again, "
+                "or copy the whole folder again."
+            )
 
 
 def _network(path: Path, digest: str, runtime: str, precision: Precision, device: str) -> nn.Module:

@@ -12,7 +12,7 @@ from pathlib import Path
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, locked, remove_left_over, temporary_folder
-from brainseg.inference.records import OTHERWISE, read_record, require_ours
+from brainseg.inference.records import OTHERWISE, Record, read_record, require_ours
 from brainseg.scans.cases import Case
 from brainseg.scans.names import alike
 from brainseg.scans.tif import image_files
@@ -50,7 +50,9 @@ def planned(case: Case, *, overlay: bool, probability: bool) -> list[str]:
     return files + ([f"{name}_overlay.png"] if overlay else [])
 
 
-def prepare(cases: Sequence[Case], out: Path, *, overlay: bool = True, probability: bool = False) -> None:
+def prepare(
+    cases: Sequence[Case], out: Path, *, overlay: bool = True, probability: bool = False, redo: bool = False
+) -> None:
     """Make `out`, if nothing in it is in the way of this run.
 
     Args:
@@ -58,24 +60,40 @@ def prepare(cases: Sequence[Case], out: Path, *, overlay: bool = True, probabili
         out: folder to write into.
         overlay: pictures are wanted.
         probability: maps are wanted.
+        redo: the results of other scans of these names may be replaced.
 
     Raises:
         DataError: two outputs would be one file, or something is there that brainseg did not write, or that was changed
-            since; nothing was done.
+            since, or another scan's result; nothing was done.
     """
     if os.path.lexists(out) and not out.is_dir():
         raise DataError(f"--out {out} is in the way: it is no folder; {OTHERWISE}")
     wanted = {case.name: planned(case, overlay=overlay, probability=probability) for case in cases}
     _require_distinct(wanted)
     with locked(out):  # another run's files and record are one
-        for name, files in wanted.items():
-            require_ours(out, read_record(out / record_name(name), name).files, files)
+        for case in cases:
+            name, files = case.name, wanted[case.name]
+            record = read_record(out / record_name(name), name)
+            require_ours(out, record.files, files)
+            if not redo:
+                _require_same_scan(out / record_name(name), record, case)
             if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
                 raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
         if len(cases) > 1:
             require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
     out.mkdir(parents=True, exist_ok=True)
     remove_left_over(out)
+
+
+def _require_same_scan(path: Path, record: Record, case: Case) -> None:
+    """A scan may have changed where it lies, and may have moved; from another place another scan is a stranger."""
+    content = record.content
+    if record.whole and content.get("input") != case.places and content.get("input_sha256") != case.digest:
+        before = content.get("input", {}).get("flair", "somewhere else")
+        raise DataError(
+            f"{path} is the result of another scan, {before}, and {case.places['flair']} has the same name; choose "
+            "another --out, rename one of them, or say --redo to replace that result."
+        )
 
 
 def _require_distinct(wanted: dict[str, list[str]]) -> None:

@@ -91,7 +91,7 @@ def report(
     content: dict[str, Any] = {
         "case": scan.name,
         "kind": case.kind,
-        "input": {key: str(path) for key, path in case.paths.items()},
+        "input": case.places,
         "shape": list(scan.images.shape[:3]),
         "scan_sha256": scan.digest,
         "spacing_mm": None if scan.spacing is None else list(scan.spacing),
@@ -132,14 +132,9 @@ def made_by(models: LoadedModels, tta: bool) -> dict[str, Any]:
     }
 
 
-def fingerprint(case: Case, settings: dict[str, Any]) -> str:
-    """Of the input's files (name, size, time of change) and of what is to be done with them."""
-    entries = []
-    for key, path in sorted(case.paths.items()):
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        stats = [(str(file), file.stat()) for file in files if file.is_file()]
-        entries += [(key, name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return hashlib.sha256(json.dumps([entries, settings], sort_keys=True).encode()).hexdigest()
+def fingerprint(input_digest: str, settings: dict[str, Any]) -> str:
+    """Of the input's files (`Case.digest`) and of what is to be done with them."""
+    return hashlib.sha256(json.dumps([input_digest, settings], sort_keys=True).encode()).hexdigest()
 
 
 def is_done(out: Path, record: str, case: str, wanted: str) -> bool:

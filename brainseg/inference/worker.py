@@ -40,7 +40,8 @@ class Worker:
         same = made_by(segmenter.models, segmenter.tta) | {
             key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
         }
-        wanted = fingerprint(case, same)
+        found = case.digest
+        wanted = fingerprint(found, same)
         if not settings.redo and is_done(settings.out, record, case.name, wanted):
             return Outcome(case.name, "skipped")
         scan = case.read(truth=settings.score, trust=settings.trust_input)
@@ -49,6 +50,9 @@ class Worker:
             unwritten = write_masks(staged, scan, result, segmenter.models, probability=settings.probability)
             if settings.overlay:
                 write_overlay(staged / f"{case.name}_overlay.png", scan, result)
-            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {"fingerprint": wanted}
+            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {
+                "input_sha256": found,
+                "fingerprint": wanted,
+            }
             content = publish(staged, settings.out, record, content)
         return Outcome(case.name, "done", report=content)

@@ -10,6 +10,8 @@ from torch import Tensor
 from brainseg.errors import DataError
 
 FOLDER = Path(str(files("brainseg"))) / "weights"
+SUMS = "SHA256SUMS"
+"""Digests of the weights beside it, as `sha256sum` writes and checks them."""
 
 
 def halve(state: dict[str, Tensor]) -> dict[str, Tensor]:

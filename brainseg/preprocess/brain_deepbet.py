@@ -33,6 +33,8 @@ class DeepbetStripper:
         Returns:
             bool [n, height, width], one 26-connected component without holes; empty if deepbet found no head.
         """
+        if len(flair) == 1:  # deepbet finds nothing in a cube without depth; two slices alike have some
+            return self.brain_mask(np.repeat(flair, 2, 0))[:1]
         # Columns run to the patient's left, rows to posterior, slices to superior; deepbet's axes grow to the right,
         # to anterior and to superior. Its own `run` does this by way of NIfTI, and keeps three more copies as floats.
         turned = flair.transpose(2, 1, 0)[::-1, ::-1]

@@ -17,6 +17,8 @@ SAME_SIZE = 0.01
 """Sizes that differ by less are one size, rounded."""
 SAME_DIRECTION_DEGREES = 30.0
 """Registration turns the sform by some degrees; more is another way to lie, or another plane."""
+SHEAR_DEGREES = 3.0
+"""Axes this far off a right angle make a volume wrong by 0.1%."""
 
 
 def unit_mm(image: nib.Nifti1Image) -> float:
@@ -79,6 +81,15 @@ def size_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
         return []
     sizes = [" x ".join(f"{size:.3g}" for size in found) for found in (nib.affines.voxel_sizes(sform), pixdim)]
     return [f"{where} says two sizes of a voxel: sform {sizes[0]}, pixdim {sizes[1]}; expected one"]
+
+
+def shear_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
+    """A sentence where the axes do not stand upright on each other: sizes and volumes would come out wrong."""
+    cosines = np.abs(_unit(np.asarray(image.affine, float)).T @ _unit(np.asarray(image.affine, float)) - np.eye(3))
+    if cosines.max() <= math.sin(math.radians(SHEAR_DEGREES)):
+        return []
+    degrees = math.degrees(math.asin(min(1.0, float(cosines.max()))))
+    return [f"{where} has axes that are {degrees:.0f} degrees off a right angle (a sheared affine); resample it"]
 
 
 def _forms(image: nib.Nifti1Image) -> tuple[Affine | None, Affine | None]:

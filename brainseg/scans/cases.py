@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
+from brainseg.files import sha256
 from brainseg.scans import dicom, nifti, tif
 from brainseg.scans.names import alike, check_name, folder_name
 from brainseg.scans.nifti_file import is_nifti
@@ -30,6 +35,17 @@ class Case:
     kind: Kind
     paths: Mapping[str, Path]
 
+    @property
+    def places(self) -> dict[str, str]:
+        """Where its files lie, whatever folder the command was started in."""
+        return {key: os.path.abspath(path) for key, path in self.paths.items()}
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included."""
+        entries = [(key, name, sha256(file)) for key, path in sorted(self.paths.items()) for name, file in _files(path)]
+        return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
     def read(self, *, truth: bool = False, trust: bool = False) -> Scan:
         """Read the scan; `truth` reads the masks beside TIF slices, too; `trust` takes doubts for warnings.
 
@@ -51,6 +67,14 @@ class Case:
             case "dicom":
                 return dicom.read_dicom(self.paths, self.name, trust=trust)
         raise TypeError(f"no way to read a case of kind {self.kind!r}")
+
+
+def _files(path: Path) -> list[tuple[str, Path]]:
+    """What is read from `path`, by name within it."""
+    if path.is_dir():
+        return [(str(file.relative_to(path)), file) for file in sorted(path.rglob("*")) if file.is_file()]
+    mask = path.with_name(f"{path.stem}{MASK_SUFFIX}{path.suffix}")
+    return [(file.name, file) for file in (path, mask) if file.is_file()]
 
 
 def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:

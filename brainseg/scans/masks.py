@@ -11,7 +11,7 @@ import numpy as np
 from brainseg.data.raw import MASK_SUFFIX, read_tif
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.scans.affine import size_doubts
+from brainseg.scans.affine import shear_doubts, size_doubts
 from brainseg.scans.nifti import axial
 from brainseg.scans.nifti_file import is_nifti, load
 from brainseg.scans.scan import Image, Spacing, by
@@ -54,7 +54,7 @@ def _one_size(path: Path) -> Callable[[nib.Nifti1Image], None]:
     """A shape without its size is none; which way the head lies does not matter to it."""
 
     def check(image: nib.Nifti1Image) -> None:
-        for sentence in size_doubts(image, str(path)):
+        for sentence in (*size_doubts(image, str(path)), *shear_doubts(image, str(path))):
             raise DataError(f"{sentence}; repair its header.")
 
     return check

@@ -16,7 +16,7 @@ from nibabel.processing import resample_from_to
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
-from brainseg.scans.affine import affine_mm, direction_doubts, size_doubts
+from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, size_doubts
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti_file import RGB, SUFFIXES, load
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, by, check_values, fill_sequences, missing_warning
@@ -79,7 +79,7 @@ def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nift
 
     def check(image: nib.Nifti1Image) -> None:
         where = str(path)
-        for sentence in (*direction_doubts(image, where), *size_doubts(image, where)):
+        for sentence in (*direction_doubts(image, where), *size_doubts(image, where), *shear_doubts(image, where)):
             doubt(sentence, trust, warnings)
         check_field(*axial_size(image), where, trust, warnings)
 

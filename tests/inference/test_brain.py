@@ -64,7 +64,7 @@ def test_a_brain_that_fills_the_picture_is_not_taken_for_a_stripped_scan():
     canvas, params = Canvas(256, 256, 100, 100, 256), PARAMS.model_copy(update={"max_fraction": 1.0})
     found = find_scan_brain(scan(100), canvas, None, params, Fixed(100), None, trust=True)
     assert not found.stripped
-    np.testing.assert_array_equal(found.brain.mask, block(100))
+    np.testing.assert_array_equal(found.mask, block(100))
     with pytest.raises(DataError, match="no black background; leave --stripped out"):
         find_scan_brain(scan(100), canvas, None, params, Fixed(100), True, trust=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from pathlib import Path
 
 import cv2
 import nibabel as nib
@@ -111,7 +113,30 @@ def test_what_is_done_is_skipped_until_something_changes(tmp_path, models):
     assert statuses == ["done", "skipped", "done", "skipped"]
     assert run([folder], out, models, tta=False, redo=True)["a"].status == "done"
     os.utime(folder / "a_1.tif", (1, 1))
-    assert run([folder], out, models, tta=False)["a"].status == "done"
+    assert run([folder], out, models, tta=False)["a"].status == "skipped", "the bytes are the same"
+    (folder / "a_1.tif").write_bytes((folder / "a_2.tif").read_bytes())
+    os.utime(folder / "a_1.tif", (1, 1))
+    assert run([folder], out, models, tta=False)["a"].status == "done", "other bytes of the same size and time"
+
+
+def test_another_scan_of_the_same_name_from_elsewhere_is_no_rerun(tmp_path, models, monkeypatch):
+    """`flair.nii` in a folder a patient, each named from within its folder, with one time of change."""
+    for patient, scan in (("pa", FLAIR), ("pb", FLAIR[:, :, ::-1])):
+        (tmp_path / patient).mkdir()
+        nib.save(as_nifti(scan), tmp_path / patient / "flair.nii")
+        os.utime(tmp_path / patient / "flair.nii", (1, 1))
+    out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path / "pa")
+    assert run([Path("flair.nii")], out, models)["flair"].status == "done"
+    mask = (out / "flair_mask.nii.gz").read_bytes()
+    monkeypatch.chdir(tmp_path / "pb")
+    with pytest.raises(DataError, match=r"is the result of another scan, .*pa/flair\.nii.* say --redo"):
+        run([Path("flair.nii")], out, models)
+    assert (out / "flair_mask.nii.gz").read_bytes() == mask
+    (tmp_path / "moved").mkdir()
+    shutil.copy(tmp_path / "pa" / "flair.nii", tmp_path / "moved")
+    assert run([tmp_path / "moved" / "flair.nii"], out, models)["flair"].status == "skipped", "the same scan, moved"
+    assert run([Path("flair.nii")], out, models, redo=True)["flair"].status == "done"
 
 
 def test_a_defect_is_kept_apart_from_a_mistake(tmp_path, models, monkeypatch):

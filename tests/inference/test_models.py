@@ -53,6 +53,17 @@ def test_what_is_missing_is_one_sentence(folder, tmp_path):
         load_models(tmp_path, runtime="torch")
 
 
+def test_a_damaged_file_is_told_by_the_sums_beside_it(tmp_path):
+    shutil.copytree(FOLDER, tmp_path / "w")
+    assert load_models(tmp_path / "w", runtime="torch").name == "ensemble"
+    path = tmp_path / "w" / "unetpp.safetensors"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"unetpp\.safetensors is damaged or another file: its SHA-256"):
+        load_models(tmp_path / "w", runtime="torch")
+
+
 def test_models_of_two_preprocessings_do_not_mix(folder, tmp_path):
     threshold_models(tmp_path, "none")
     shutil.copy(folder / "unet.safetensors", tmp_path)

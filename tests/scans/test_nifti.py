@@ -329,3 +329,15 @@ def test_the_largest_scan_that_is_accepted_is_decided_from_its_header():
 def test_usual_scans_have_plausible_sizes(shape, spacing):
     check_field(shape, spacing, "scan", False, warnings := [])
     assert warnings == []
+
+
+def test_a_sheared_affine_is_doubted(tmp_path):
+    """Its columns have lengths whose product is not a voxel's volume."""
+    image = as_nifti(FLAIR)
+    affine = image.affine.copy()
+    affine[0, 1] = 0.5 * affine[1, 1]
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / "sheared.nii")
+    with pytest.raises(NotTrusted, match=r"sheared\.nii has axes that are 27 degrees off a right angle"):
+        read_nifti({"flair": tmp_path / "sheared.nii"})
+    trusted = read_nifti({"flair": tmp_path / "sheared.nii"}, trust=True)
+    assert any("off a right angle" in text for text in trusted.warnings)
