@@ -333,7 +333,7 @@ def test_usual_scans_have_plausible_sizes(shape, spacing):
 
 def test_a_sheared_affine_is_doubted(tmp_path):
     """Its columns have lengths whose product is not a voxel's volume."""
-    image = as_nifti(FLAIR)
+    image = as_nifti(head()[0])
     affine = image.affine.copy()
     affine[0, 1] = 0.5 * affine[1, 1]
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), tmp_path / "sheared.nii")
