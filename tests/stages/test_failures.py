@@ -88,12 +88,3 @@ def test_a_defect_keeps_its_traceback(folder, capsys, monkeypatch):
     with pytest.raises(ZeroDivisionError, match="a defect"):
         run_here("clahe", capsys)
     assert not [path for path in Path().rglob(".*")]
-
-
-def test_the_stage_code_replaces_digests_and_nothing_else(folder, capsys):
-    assert run_here("code", capsys, "dvc.yaml", "elsewhere").status == 0
-    assert run_here("code", capsys, "dvc.yaml", "elsewhere").status == 0
-    Path("elsewhere/clahe.txt").write_text("a note of mine\n")
-    said = run_here("code", capsys, "dvc.yaml", "elsewhere")
-    assert (said.status, "elsewhere/clahe.txt is in the way" in said.err) == (2, True)
-    assert Path("elsewhere/clahe.txt").read_text() == "a note of mine\n"
