@@ -11,14 +11,14 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.files import atomic_folder
+from brainseg.model.catalogue import TRUTH_COLOUR
 from brainseg.report.pictures import white_of, window_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Two colours that colour-blind readers tell apart (Okabe and Ito 2008), and from grey
-TRUTH_COLOUR = "#E69F00"
+# Told apart by colour-blind readers from the truth's and from grey (Okabe and Ito 2008)
 PREDICTION_COLOUR = "#56B4E9"
 LEAKY_COLOUR = "#D55E00"
 RANKS = ("best", "median", "worst")
