@@ -12,16 +12,16 @@ from benchmarks.settings import SEED
 from benchmarks.timing import Comparison, format_comparisons, time_pairs
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import SliceSet
-from brainseg.inference.array import ArrayOrigin
 from brainseg.inference.models import LoadedModels, Precision, load_models
 from brainseg.inference.openvino import quantised_path
-from brainseg.inference.segmentation import Segmenter
 from brainseg.model.forward import grid_probability
 from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.preprocess.inputs import network_input
 from brainseg.scans.canvas import canvas_for
 from brainseg.scans.scan import SEQUENCES, Scan
+from brainseg.segmentation.array import ArrayOrigin
+from brainseg.segmentation.segmenter import Segmenter
 
 SLICES = 36
 EAGER = "eager torch, float32, channels last"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from brainseg.inference.array import segment
-    from brainseg.inference.segmentation import Segmentation
+    from brainseg.segmentation.array import segment
+    from brainseg.segmentation.segmenter import Segmentation
 
 __version__ = "0.1.0"
 __all__ = ["Segmentation", "__version__", "segment"]
@@ -15,11 +15,11 @@ __all__ = ["Segmentation", "__version__", "segment"]
 def __getattr__(name: str) -> Any:
     """Fetch what needs torch only when it is asked for."""
     if name == "segment":
-        from brainseg.inference.array import segment
+        from brainseg.segmentation.array import segment
 
         return segment
     if name == "Segmentation":
-        from brainseg.inference.segmentation import Segmentation
+        from brainseg.segmentation.segmenter import Segmentation
 
         return Segmentation
     raise AttributeError(f"module 'brainseg' has no attribute {name!r}")

@@ -117,8 +117,8 @@ def predict(
     """
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     with mistakes_in_one_sentence():
-        from brainseg.inference.cohort import Settings
-        from brainseg.inference.watched import predict_watched
+        from brainseg.cohort.predict import Settings
+        from brainseg.cohort.watched import predict_watched
         from brainseg.scans.cases import find_cases
 
         settings = Settings(

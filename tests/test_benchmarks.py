@@ -21,10 +21,10 @@ from benchmarks.machine import describe
 from benchmarks.settings import INPUTS, Sizes, stripped_patients
 from benchmarks.stages import StageRun, TimingsError, read_log, stage_names
 from brainseg.data.slices import SliceSet
-from brainseg.inference import segmentation
 from brainseg.model.dataset import gather
 from brainseg.model.recipe import RunParams
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
+from brainseg.segmentation import segmenter
 from tests.model.conftest import train_params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,7 +110,7 @@ def one_thread() -> Iterator[None]:
 def test_every_comparison_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     quick = make_stripper(SkullStripParams(method="classical"))
-    monkeypatch.setattr(segmentation, "_stripper", lambda *_: quick)  # deepbet takes seconds, whatever the size
+    monkeypatch.setattr(segmenter, "_stripper", lambda *_: quick)  # deepbet takes seconds, whatever the size
     tiny = Sizes(patients=2, slices=5, size=96, epochs=2, step_size=32, batch=2, mask=(8, 24, 20))
     comparisons = measure(tiny, pairs=1)
     assert [comparison.what for comparison in comparisons] == [

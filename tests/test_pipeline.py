@@ -33,6 +33,8 @@ ROOMS = (
     "evaluation",
     "model",
     "inference",
+    "segmentation",
+    "cohort",
     "radiogenomics",
     "report",
     "view",

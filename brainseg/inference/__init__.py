@@ -1,1 +1,1 @@
-"""From a trained network to tumour masks."""
+"""From a trained network and a prepared volume to probabilities and masks."""

@@ -42,7 +42,7 @@ class MadeBy(BaseModel):
 
 
 class Report(BaseModel):
-    """Of `<case>.json`, what is shown; see `brainseg.inference.results.report`."""
+    """Of `<case>.json`, what is shown; see `brainseg.cohort.results.report`."""
 
     case: str
     kind: Literal["tif", "nifti", "dicom"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainseg.cohort.predict import Settings, predict_cases
 from brainseg.data.raw import read_tif
-from brainseg.inference.cohort import Settings, predict_cases
 from brainseg.inference.predictor import load_prediction
 from brainseg.model.catalogue import MODELS
 from brainseg.scans.cases import find_cases

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from brainseg.inference.cohort import Settings, predict_cases
+from brainseg.cohort.predict import Settings, predict_cases
 from brainseg.scans.cases import find_cases
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
 from tests.scans.test_dicom import write_series

@@ -9,13 +9,13 @@ import numpy as np
 
 from brainseg.data.slices import U8, Bool
 from brainseg.errors import DataError
-from brainseg.inference.evidence import evidence
-from brainseg.inference.plausibility import AFTER, BEFORE, require_plausible
 from brainseg.preprocess.agreement import Stripper, agreed_mask
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain, shown
 from brainseg.preprocess.volumes import fill_holes, largest_component
 from brainseg.scans.canvas import PIXEL_MM, Canvas
 from brainseg.scans.scan import Spacing
+from brainseg.segmentation.evidence import evidence
+from brainseg.segmentation.plausibility import AFTER, BEFORE, require_plausible
 
 SMALLEST_ML, LARGEST_ML = 300.0, 2300.0
 """Plausible brain within a scan, also one that covers half of the head; adults have 1000 to 1700 ml."""

@@ -12,8 +12,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from brainseg.inference.cohort import Outcome, Settings, predict_cases
-from brainseg.inference.summary import line, write_summary
+from brainseg.cohort.predict import Outcome, Settings, predict_cases
+from brainseg.cohort.summary import line, write_summary
 from brainseg.scans.cases import Case
 from brainseg.terminal import INTERRUPTED, MISTAKE, TERMINATED, say
 

@@ -18,10 +18,10 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from brainseg.cohort.outputs import SUMMARY
 from brainseg.errors import UserError
-from brainseg.inference.outputs import SUMMARY
 from brainseg.terminal import sentence
-from tests.inference.fakes import predict
+from tests.cohort.fakes import predict
 from tests.scans.heads import as_nifti
 
 EXAMPLES = int(os.environ.get("BRAINSEG_EXAMPLES", "40"))

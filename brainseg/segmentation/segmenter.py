@@ -12,7 +12,6 @@ import numpy.typing as npt
 from scipy.spatial.distance import pdist
 
 from brainseg.data.slices import U8, Bool, Volume
-from brainseg.inference.brain import find_scan_brain
 from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
@@ -22,6 +21,7 @@ from brainseg.preprocess.prepare import prepare
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
+from brainseg.segmentation.brain import find_scan_brain
 
 Float = npt.NDArray[np.float32]
 SURE = 0.9

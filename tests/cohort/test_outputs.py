@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import tifffile
 
+from brainseg.cohort.outputs import prepare, staging
+from brainseg.cohort.predict import Outcome
+from brainseg.cohort.records import are_there, publish, read_record
+from brainseg.cohort.summary import write_summary
 from brainseg.errors import DataError
-from brainseg.inference.cohort import Outcome
-from brainseg.inference.outputs import prepare, staging
-from brainseg.inference.records import are_there, publish, read_record
-from brainseg.inference.summary import write_summary
 from brainseg.scans.cases import find_cases
 from brainseg.view.result import find_result
-from tests.inference.fakes import FakeSegmenter, predict
-from tests.inference.test_ownership import NIFTI, PLANE, TIF, snapshot
+from tests.cohort.fakes import FakeSegmenter, predict
+from tests.cohort.test_ownership import NIFTI, PLANE, TIF, snapshot
 
 
 def put(path: Path, content: bytes = TIF) -> Path:
@@ -90,7 +90,7 @@ def test_slices_of_one_name_in_two_folders_are_two_cases(tmp_path, out):
 def test_a_scanners_own_json_is_in_the_way(tmp_path, monkeypatch):
     scan = put(tmp_path / "f.nii", NIFTI)
     put(tmp_path / "f.json", b'{"Manufacturer": "any"}')
-    monkeypatch.setattr("brainseg.inference.cohort.Settings.load", lambda _: pytest.fail("models were loaded"))
+    monkeypatch.setattr("brainseg.cohort.predict.Settings.load", lambda _: pytest.fail("models were loaded"))
     require_refused("f.json is in the way, and brainseg predict did not write it", [scan], tmp_path)
 
 

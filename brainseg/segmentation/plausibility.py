@@ -15,9 +15,9 @@ import numpy as np
 
 from brainseg.data.slices import Bool
 from brainseg.errors import doubt
-from brainseg.inference.evidence import FIELD_MM, LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 from brainseg.preprocess.volumes import morphology
 from brainseg.scans.canvas import PIXEL_MM
+from brainseg.segmentation.evidence import FIELD_MM, LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from brainseg.cohort.pool import Died, share_out
+from brainseg.cohort.predict import Outcome, Settings, predict_cases
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.inference.cohort import Outcome, Settings, predict_cases
-from brainseg.inference.pool import Died, share_out
 from brainseg.scans.cases import find_cases
-from tests.inference.fakes import in_this_process
+from tests.cohort.fakes import in_this_process
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
 from tests.scans.test_dicom import write_series
 
@@ -34,13 +34,13 @@ def models(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
     """Processes of their own take seconds to start, and know nothing of what a test replaces."""
-    monkeypatch.setattr("brainseg.inference.cohort.share_out", in_this_process)
+    monkeypatch.setattr("brainseg.cohort.predict.share_out", in_this_process)
 
 
 @pytest.fixture
 def apart(monkeypatch):
     """Processes of their own all the same."""
-    monkeypatch.setattr("brainseg.inference.cohort.share_out", share_out)
+    monkeypatch.setattr("brainseg.cohort.predict.share_out", share_out)
 
 
 def run(inputs, out, models, workers=1, **changes):
@@ -141,7 +141,7 @@ def test_another_scan_of_the_same_name_from_elsewhere_is_no_rerun(tmp_path, mode
 
 def test_a_defect_is_kept_apart_from_a_mistake(tmp_path, models, monkeypatch):
     folder = write_tifs(tmp_path / "in" / "a", RGB)
-    monkeypatch.setattr("brainseg.inference.worker.write_overlay", lambda *_: 1 / 0)
+    monkeypatch.setattr("brainseg.cohort.worker.write_overlay", lambda *_: 1 / 0)
     outcome = run([folder], tmp_path / "out", models)["a"]
     assert "a defect of brainseg (ZeroDivisionError" in outcome.error
     assert "Traceback" in (tmp_path / "out" / "a_error.txt").read_text()
@@ -153,7 +153,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, models, monkeypatch):
         raise OSError(28, "No space left on device", str(path))
 
     folder = write_tifs(tmp_path / "in" / "a", RGB)
-    monkeypatch.setattr("brainseg.inference.worker.write_overlay", full)
+    monkeypatch.setattr("brainseg.cohort.worker.write_overlay", full)
     assert "no space left while writing" in run([folder], tmp_path / "out", models)["a"].error
 
 
@@ -184,7 +184,7 @@ def given(monkeypatch, *rounds):
         asked.append(([case.name for case in cases], workers))
         yield from zip(cases, rounds[len(asked) - 1], strict=True)
 
-    monkeypatch.setattr("brainseg.inference.cohort.share_out", share_out)
+    monkeypatch.setattr("brainseg.cohort.predict.share_out", share_out)
     return asked
 
 

@@ -8,9 +8,9 @@ import pytest
 import brainseg
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import NotTrusted
-from brainseg.inference.evidence import correlation, evidence, percentile
-from brainseg.inference.plausibility import AFTER, BEFORE, require_plausible
 from brainseg.scans.canvas import canvas_for
+from brainseg.segmentation.evidence import correlation, evidence, percentile
+from brainseg.segmentation.plausibility import AFTER, BEFORE, require_plausible
 from tests.scans.heads import SPACING, head, threshold_models
 
 N, SIDE = 20, 128

@@ -11,13 +11,13 @@ from unittest import mock
 
 import numpy as np
 
+from brainseg.cohort.predict import Outcome, Settings, predict_cases
+from brainseg.cohort.summary import write_summary
 from brainseg.data.slices import FLAIR
-from brainseg.inference.cohort import Outcome, Settings, predict_cases
-from brainseg.inference.segmentation import Segmentation
-from brainseg.inference.summary import write_summary
 from brainseg.scans.canvas import canvas_for
 from brainseg.scans.cases import Case, find_cases
 from brainseg.scans.scan import Scan
+from brainseg.segmentation.segmenter import Segmentation
 
 
 class FakeSegmenter:
@@ -49,9 +49,9 @@ def in_this_process(
 @contextmanager
 def without_networks() -> Iterator[None]:
     """`predict_cases` with `FakeSegmenter`, within the block."""
-    cohort = "brainseg.inference.cohort"
+    cohort = "brainseg.cohort.predict"
     with (
-        mock.patch("brainseg.inference.worker.Segmenter", FakeSegmenter),
+        mock.patch("brainseg.cohort.worker.Segmenter", FakeSegmenter),
         mock.patch(f"{cohort}.Settings.load", return_value=None),
         mock.patch(f"{cohort}.share_out", in_this_process),
     ):

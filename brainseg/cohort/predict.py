@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainseg.cohort.outputs import prepare
+from brainseg.cohort.pool import Died, share_out
 from brainseg.errors import DataError
-from brainseg.inference.outputs import prepare
-from brainseg.inference.pool import Died, share_out
 from brainseg.scans.cases import Case
 
 if TYPE_CHECKING:  # this process looks on, and loads no networks
@@ -118,7 +118,7 @@ def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]
         import torch
 
         torch.set_num_threads(max(1, threads))
-    from brainseg.inference.worker import Worker
+    from brainseg.cohort.worker import Worker
 
     return Worker(settings).run
 

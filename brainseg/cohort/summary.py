@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 import brainseg
+from brainseg.cohort.outputs import SUMMARY, SUMMARY_RECORD, record_name, staging
+from brainseg.cohort.predict import Outcome
+from brainseg.cohort.records import publish
 from brainseg.files import write_csv
-from brainseg.inference.cohort import Outcome
-from brainseg.inference.outputs import SUMMARY, SUMMARY_RECORD, record_name, staging
-from brainseg.inference.records import publish
 
 COLUMNS = ("case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "warnings", "error")
 TEXTS = ("case", "warnings", "error")

@@ -14,19 +14,19 @@ import numpy as np
 import tifffile
 
 import brainseg
+from brainseg.cohort.records import are_there, read_record
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import FLAIR, Bool
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.models import LoadedModels
-from brainseg.inference.records import are_there, read_record
-from brainseg.inference.segmentation import Float, Segmentation
 from brainseg.scans.cases import Case
 from brainseg.scans.dicom import DicomOrigin
 from brainseg.scans.dicom_seg import write_seg
 from brainseg.scans.nifti import NiftiOrigin, write_nifti
 from brainseg.scans.scan import Scan
 from brainseg.scans.tif import TifOrigin
+from brainseg.segmentation.segmenter import Float, Segmentation
 
 PANELS = 6
 PANEL_PX = 320

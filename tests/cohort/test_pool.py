@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from brainseg.cohort.pool import Died, share_out
 from brainseg.errors import DataError, UserError
-from brainseg.inference.pool import Died, share_out
 
 
 def start(folder: Path) -> Callable[[str], str]:
@@ -115,7 +115,7 @@ def test_too_little_memory_to_import_what_the_start_needs_is_told_the_same(capfd
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (
         "import sys; from functools import partial; from pathlib import Path\n"
-        "from brainseg.inference.pool import share_out; from tests.inference.test_pool import start\n"
+        "from brainseg.cohort.pool import share_out; from tests.cohort.test_pool import start\n"
         "if __name__ == '__main__': list(share_out(['hang'] * 2, partial(start, Path(sys.argv[1])), 2))\n"
     )
     script = tmp_path / "parent.py"

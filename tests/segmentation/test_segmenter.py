@@ -14,8 +14,8 @@ import brainseg
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.models import load_models
-from brainseg.inference.segmentation import Segmenter, largest_diameter
 from brainseg.scans.nifti import read_nifti, write_nifti
+from brainseg.segmentation.segmenter import Segmenter, largest_diameter
 from tests.scans.heads import SPACING, as_nifti, head, threshold_models
 
 FLAIR, TUMOUR = head()

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from brainseg.cohort.records import OTHERWISE, Record, read_record, require_ours
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, locked, remove_left_over, temporary_folder
-from brainseg.inference.records import OTHERWISE, Record, read_record, require_ours
 from brainseg.scans.cases import Case
 from brainseg.scans.names import alike
 from brainseg.scans.tif import image_files

@@ -6,13 +6,13 @@ import pytest
 
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError
-from brainseg.inference.brain import find_scan_brain
 from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.preprocess.agreement import MARGIN_PX
 from brainseg.preprocess.brain_deepbet import DeepbetStripper
 from brainseg.preprocess.skull_strip import SkullStripParams
 from brainseg.preprocess.volumes import morphology
 from brainseg.scans.canvas import Canvas
+from brainseg.segmentation.brain import find_scan_brain
 
 SHAPE = (4, 256, 256)
 CANVAS = Canvas(256, 256, 256, 256, 256)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from brainseg.inference.cohort import Outcome, Settings
-from brainseg.inference.outputs import log_name, record_name, staging, write_log
-from brainseg.inference.records import publish
-from brainseg.inference.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
-from brainseg.inference.segmentation import Segmenter
+from brainseg.cohort.outputs import log_name, record_name, staging, write_log
+from brainseg.cohort.predict import Outcome, Settings
+from brainseg.cohort.records import publish
+from brainseg.cohort.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
 from brainseg.scans.cases import Case
+from brainseg.segmentation.segmenter import Segmenter
 from brainseg.terminal import ran_out_of_memory, sentence
 
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
-from brainseg.inference.segmentation import Segmentation, Segmenter
 from brainseg.scans.geometry import check_field
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
+from brainseg.segmentation.segmenter import Segmentation, Segmenter
 
 
 @dataclass(frozen=True)
