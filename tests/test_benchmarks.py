@@ -25,7 +25,7 @@ from brainseg.model.dataset import gather
 from brainseg.model.recipe import RunParams
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
 from brainseg.segmentation import segmenter
-from tests.model.conftest import train_params
+from tests.model.small import train_params
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "finished,stage,seconds,peak_mib\n"

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from brainseg.errors import DataError
 from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
+from brainseg.scans.array_origin import ArrayOrigin
 from brainseg.scans.geometry import check_field
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
 from brainseg.segmentation.segmenter import Segmentation, Segmenter
-
-
-@dataclass(frozen=True)
-class ArrayOrigin:
-    """An array has no files and no geometry."""
-
-    kind: str = "array"
 
 
 def segment(

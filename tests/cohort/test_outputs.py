@@ -23,7 +23,7 @@ from brainseg.errors import DataError
 from brainseg.scans.cases import find_cases
 from brainseg.view.result import find_result
 from tests.cohort.fakes import FakeSegmenter, predict
-from tests.cohort.test_ownership import NIFTI, PLANE, TIF, snapshot
+from tests.cohort.files import NIFTI, PLANE, TIF, snapshot
 
 
 def put(path: Path, content: bytes = TIF) -> Path:

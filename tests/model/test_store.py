@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from brainseg.errors import DataError, ParamsError
 from brainseg.model.networks import build_network
 from brainseg.model.store import FORMAT, HEADER_KEY, ModelInfo, load_info, load_model, save_model
-from tests.model.conftest import PLAIN, info
+from tests.model.small import PLAIN, info
 
 
 def test_a_model_file_alone_is_enough(tmp_path: Path) -> None:

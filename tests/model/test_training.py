@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 import subprocess
@@ -15,14 +14,7 @@ from brainseg.model import checkpoint, training
 from brainseg.model.dataset import TrainingData
 from brainseg.model.networks import build_network
 from brainseg.model.training import finish, train
-from tests.model.conftest import run_params, train_params
-
-
-def digest(state: dict[str, torch.Tensor]) -> str:
-    hasher = hashlib.sha256()
-    for key, value in sorted(state.items()):
-        hasher.update(key.encode() + value.numpy().tobytes())
-    return hasher.hexdigest()
+from tests.model.small import digest, run_params, train_params
 
 
 class StopError(Exception):
@@ -219,8 +211,7 @@ from pathlib import Path
 import pandas as pd
 from brainseg.model.dataset import gather
 from brainseg.model.training import train
-from tests.model.conftest import run_params, train_params
-from tests.model.test_training import digest
+from tests.model.small import digest, run_params, train_params
 folder = Path(sys.argv[1])
 data = gather(folder, pd.read_csv(folder / "index.csv"), pd.read_csv(folder / "split.csv"), train_params().inputs)
 trained = train("unet", run_params(epochs=25), train_params(), data, 1, Path(sys.argv[2]))

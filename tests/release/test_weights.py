@@ -19,7 +19,7 @@ from brainseg.model.store import ModelInfo, load_model, save_model
 from brainseg.params import validate
 from release import weights as release
 from release.card import model_card
-from tests.model.conftest import blob_patient, info, run_params, train_params
+from tests.model.small import blob_patient, info, run_params, train_params
 from tests.pipeline import ROOT
 
 
