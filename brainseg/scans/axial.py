@@ -8,7 +8,7 @@ from nibabel import orientations
 from nibabel.processing import resample_from_to
 
 from brainseg.scans.affine import affine_mm
-from brainseg.scans.scan import Image, Spacing
+from brainseg.scans.scan import Image, Spacing, check_values
 
 # Columns run to the patient's left, rows to posterior, slices to superior: what the networks were trained on.
 _AXIAL = orientations.axcodes2ornt(("L", "P", "S"))
@@ -39,9 +39,27 @@ def to_stored(values: Image, image: nib.Nifti1Image) -> Image:
     return np.ascontiguousarray(orientations.apply_orientation(values.T, back))
 
 
-def on_grid(values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...]) -> Image | None:
-    """Another sequence on FLAIR's grid, linearly; None if it is there already."""
+def on_grid(
+    values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...], where: str, said: list[str]
+) -> Image:
+    """A sequence on FLAIR's grid: as it is where it has that one, else resampled, linearly.
+
+    Args:
+        values: [x, y, z] as stored.
+        image: its geometry.
+        flair: that of FLAIR.
+        shape: of FLAIR's values.
+        where: begins the sentences.
+        said: warnings of the scan; one is added where it was resampled.
+
+    Raises:
+        DataError: the values are no picture, before or afterwards.
+    """
+    check_values(values, where)
     if values.shape == shape and np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
-        return None
+        return values
+    said.append(f"{where} has another grid than FLAIR and was resampled to it")
     moving = nib.Nifti1Image(values.astype(np.float32), affine_mm(image))
-    return np.asarray(resample_from_to(moving, (shape, affine_mm(flair)), order=1).dataobj)
+    moved = np.asarray(resample_from_to(moving, (shape, affine_mm(flair)), order=1).dataobj)
+    check_values(moved, f"{where}, resampled to the grid of FLAIR,")
+    return moved

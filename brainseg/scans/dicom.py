@@ -15,20 +15,14 @@ from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.scans.affine import check_affine
 from brainseg.scans.axial import axial_size, on_grid
-from brainseg.scans.dicom_checks import (
-    Series,
-    check_series,
-    check_together,
-    inverted_by,
-    many_frames,
-)
+from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
 from brainseg.scans.dicom_seg import write_seg
 from brainseg.scans.dicom_series import is_dicom, only_series, read_series, tell_apart
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import Image, Scan, check_values
+from brainseg.scans.scan import Image, Scan
 
 
 @dataclass(frozen=True)
@@ -106,20 +100,13 @@ def _read(folders: Mapping[str, Path], name: str | None, trust: bool) -> Scan:
     where = {key: folders.get(key, folders["flair"]) for key in found}
     check_together(found, folders["flair"], trust, warnings)
     volumes = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
-    flair = volumes["flair"]
-    shape = flair.shape
-    sequences = {}
+    flair, sequences = volumes["flair"], {}
     for key, image in volumes.items():
-        values = np.asarray(image.dataobj)
-        check_values(values, f"the {key} series in {where[key]}")
-        moved = None if key == "flair" else on_grid(values, image, flair, shape)
-        if moved is not None:
-            warnings.append(f"the {key} series has another grid than FLAIR and was resampled to it")
-            check_values(moved, f"the {key} series in {where[key]}, resampled to the grid of FLAIR,")
-        sequences[key] = values if moved is None else moved
+        values, place = np.asarray(image.dataobj), f"the {key} series in {where[key]}"
+        sequences[key] = on_grid(values, image, flair, flair.shape, place, warnings)
     origin = DicomOrigin(flair, series=tuple(found["flair"]))
     sources = tuple(dict.fromkeys(folders.values()))
-    return from_nibabel(name or folders["flair"].name, sequences, flair, sources, warnings, origin)
+    return from_nibabel(name or folders["flair"].name, sequences, sources, warnings, origin)
 
 
 def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> nib.Nifti1Image:

@@ -19,7 +19,7 @@ from brainseg.scans.axial import axial, axial_size, on_grid, to_stored
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti_file import RGB, SUFFIXES, is_nifti, load
-from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, check_values, fill_sequences, missing_warning
+from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,6 @@ class NiftiFormat(Format):
         return path.is_file() and is_nifti(path)
 
     def name(self, path: Path) -> str:
-        """The file's name without .nii or .nii.gz."""
         return stem(path)
 
     def advice(self, path: Path) -> str:
@@ -113,14 +112,10 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: boo
     shape = sequences["flair"].shape
     for key in sequences:
         where = str(paths[key]) if len(loaded) > 1 or len(sequences) == 1 else f"{key} of {paths['flair']}"
-        check_values(sequences[key], where)
-        if key in loaded and (moved := on_grid(sequences[key], loaded[key][0], flair, shape)) is not None:
-            warnings.append(f"{where} has another grid than FLAIR and was resampled to it")
-            check_values(moved, f"{where}, resampled to the grid of FLAIR,")
-            sequences[key] = moved
-    return from_nibabel(
-        name or stem(paths["flair"]), sequences, flair, tuple(paths.values()), warnings, NiftiOrigin(flair)
-    )
+        image = loaded[key if key in loaded else "flair"][0]
+        sequences[key] = on_grid(sequences[key], image, flair, shape, where, warnings)
+    origin = NiftiOrigin(flair)
+    return from_nibabel(name or stem(paths["flair"]), sequences, tuple(paths.values()), warnings, origin)
 
 
 def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nifti1Image], None]:
@@ -136,15 +131,10 @@ def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nift
 
 
 def from_nibabel(
-    name: str,
-    sequences: Mapping[str, Image],
-    flair: nib.Nifti1Image,
-    sources: tuple[Path, ...],
-    warnings: list[str],
-    origin: Origin,
+    name: str, sequences: Mapping[str, Image], sources: tuple[Path, ...], warnings: list[str], origin: NiftiOrigin
 ) -> Scan:
     """Turn sequences on FLAIR's grid, [x, y, z] as stored, into an axial stack."""
-    spacing = axial_size(flair)[1]
+    spacing = axial_size(origin.image)[1]
     given = tuple(key for key in SEQUENCES if key in sequences)
     thickest = int(np.argmax(spacing))
     if thickest and spacing[thickest] > 2 * spacing[0]:
@@ -152,7 +142,7 @@ def from_nibabel(
         warnings.append(
             f"acquired in {plane} slices {spacing[thickest]:.1f} mm apart, while the networks look at axial ones"
         )
-    images = fill_sequences({key: axial(values, flair) for key, values in sequences.items()})
+    images = fill_sequences({key: axial(values, origin.image) for key, values in sequences.items()})
     return Scan(
         name=name,
         images=images,

@@ -84,8 +84,8 @@ class TifFormat(Format):
 
     def files(self, path: Path) -> list[Path]:
         """See `Format.files`; with the mask beside a single slice."""
-        mask = mask_beside(path)
-        return super().files(path) + ([mask] if path.is_file() and mask.is_file() else [])
+        beside = [mask_beside(path)] if path.is_file() else []
+        return super().files(path) + [mask for mask in beside if mask.is_file()]
 
 
 def read_tif_folder(folder: Path, name: str | None = None, *, truth: bool = False) -> Scan:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -64,6 +66,26 @@ def test_sequences_by_name(inputs):
 def test_what_is_no_scan_is_one_sentence(inputs, names, sequences, words):
     with pytest.raises(DataError, match=words):
         find_cases([inputs / name for name in names], {key: inputs / name for key, name in sequences.items()})
+
+
+def test_a_case_s_files_are_hashed_once_also_for_another_process(inputs):
+    (case,) = find_cases([inputs / "niftis" / "scan.nii.gz"])
+    digest = case.digest
+    case.paths["flair"].unlink()
+    assert pickle.loads(pickle.dumps(case)).digest == digest
+
+
+def test_what_is_hashed_is_what_is_read(inputs):
+    write_tifs(inputs / "loose", RGB[:1], RGB[:1, ..., 0] > 9)
+    read = {}
+    for path in (inputs / "loose" / "loose_1.tif", inputs / "niftis" / "scan.nii.gz"):
+        beside = path.with_name(path.name.replace(".", "_mask.", 1))
+        digests = []
+        for content in (b"one", b"two"):
+            beside.write_bytes(content)
+            digests.append(find_cases([path])[0].digest)
+        read[path.suffix] = digests[0] != digests[1]
+    assert read == {".tif": True, ".gz": False}  # only a slice has a mask beside it to score with
 
 
 def test_only_tif_slices_have_masks_to_score_with(inputs):
