@@ -41,7 +41,14 @@ class Runtime:
     @property
     def missing(self) -> str | None:
         """A package that is not installed."""
-        return next((name for name in self.packages if find_spec(name) is None), None)
+        return next((name for name in self.packages if not _is_installed(name)), None)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):  # something keeps it from being imported
+        return False
 
 
 def _openvino(path: Path, digest: str, device: str, precision: str) -> Network:
