@@ -7,6 +7,7 @@ the box the brain. With the same mask but for a voxel or two.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,10 +38,9 @@ class ShippedDeepbet:
     """deepbet by OpenVINO; see `DeepbetStripper`, which is the same by the package and torch."""
 
     def __init__(self, folder: Path = DEEPBET) -> None:
-        self._networks = {
-            name: compile_graph((read_listed(folder / f"{name}.xml"), read_listed(folder / f"{name}.bin")))
-            for name in SIDES
-        }
+        graphs = [(read_listed(folder / f"{name}.xml"), read_listed(folder / f"{name}.bin")) for name in SIDES]
+        with ThreadPoolExecutor() as threads:  # half a second each, on one core
+            self._networks = dict(zip(SIDES, threads.map(compile_graph, graphs), strict=True))
 
     def brain_mask(self, flair: U8) -> Bool:
         """Find the brain in a FLAIR stack, axial, from the feet upwards, anterior at the top.

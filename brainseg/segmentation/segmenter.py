@@ -9,7 +9,6 @@ from itertools import repeat
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import pdist
 
 from brainseg.data.slices import U8, Bool, Volume
 from brainseg.errors import extra
@@ -166,5 +165,5 @@ def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:
         rows, columns = np.nonzero(plane)
         corners = np.concatenate([np.stack([rows + r, columns + c], 1) for r in (0, 1) for c in (0, 1)])
         hull = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
-        longest = max(longest, float(pdist(hull).max()))
+        longest = max(longest, float(np.sqrt(((hull[:, None] - hull) ** 2).sum(-1).max())))
     return longest

@@ -14,12 +14,11 @@ from brainseg.data import slices
 from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import sha256, write_json
+from brainseg.files import write_json
 from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import predict_volume
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
-from brainseg.model.shipped import FOLDER
 from brainseg.model.store import load_model, save_model
 from tests.scans.heads import head, threshold_models
 
@@ -107,13 +106,3 @@ def test_a_graph_without_a_record_of_its_digests_is_refused(made: Path, tmp_path
     (folder / "unet.int8.json").unlink() if text is None else (folder / "unet.int8.json").write_text(text)
     with pytest.raises(DataError, match=r"unet\.int8\.json, which has the digests .* beside it, cannot be read"):
         load_models(folder, precision="int8")
-
-
-def test_the_shipped_graphs_have_their_digests():
-    for name in NETWORKS:
-        record = json.loads((FOLDER / f"{name}.int8.json").read_text())
-        assert record == {
-            "weights_sha256": sha256(FOLDER / f"{name}.safetensors"),
-            "xml_sha256": sha256(FOLDER / f"{name}.int8.xml"),
-            "bin_sha256": sha256(FOLDER / f"{name}.int8.bin"),
-        }
