@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
-from typing import Annotated
+from typing import Annotated, get_args
 
 import torch
 import typer
@@ -15,9 +15,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import describe
 from benchmarks.settings import SEED
+from brainseg.model.architecture import Architecture
 from brainseg.model.augment import augment
 from brainseg.model.losses import dice_bce
-from brainseg.model.networks import NETWORKS, Architecture
 from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.model.run import start
 from brainseg.params import load_section
@@ -34,7 +34,7 @@ def main(
     rate = matrix_rate()
     print(f"matrix product, float32: {rate / 1e9:.0f} GFLOP/s\n")
     print("network  GFLOP/slice  floor ms  step ms  of which augment  forward  backward  update  step/floor")
-    for name in NETWORKS:
+    for name in get_args(Architecture):
         run = load_section(params, name, RunParams)
         work = PASSES * forward_flops(name, run, shared) / shared.batch_size
         parts = [1e3 * seconds / shared.batch_size for seconds in step_parts(name, run, shared)]

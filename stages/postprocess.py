@@ -40,7 +40,7 @@ def postprocess(
     with atomic_folder(predictions) as folder:
         predict_patients(networks, split_volumes(data, table, "test", progress), chosen, folder)
     with atomic_folder(models) as folder:
-        save_chosen(folder, networks, chosen, leaky=leaky)
+        save_chosen(folder, trained, chosen, leaky=leaky)
     write_json(metrics, {"leaky": leaky} | {name: each.summary for name, each in chosen.items()})
 
 

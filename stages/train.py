@@ -14,8 +14,8 @@ import brainseg
 from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
+from brainseg.model.architecture import Architecture, NetworkParams
 from brainseg.model.dataset import gather
-from brainseg.model.networks import Architecture, NetworkParams
 from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
 from brainseg.model.training import Trained, finish, train

@@ -40,7 +40,7 @@ class Worker:
         settings, segmenter = self.settings, self.segmenter
         record = record_name(case.name)
         same = made_by(segmenter.models, segmenter.tta) | {
-            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
+            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo", "preset")
         }
         found = case.digest
         wanted = fingerprint(found, same)
@@ -55,9 +55,8 @@ class Worker:
             unwritten = scan.origin.write(staged, scan.name, maps, segmenter.models.name)
             if settings.overlay:
                 write_overlay(staged / f"{case.name}_overlay.png", scan, result)
-            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {
-                "input_sha256": found,
-                "fingerprint": wanted,
-            }
+            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten)
+            content["made_by"]["preset"] = settings.preset
+            content |= {"input_sha256": found, "fingerprint": wanted}
             content = publish(staged, settings.out, record, content)
         return Outcome(case.name, "done", report=content)

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from brainseg.model.architecture import NetworkParams
 from brainseg.model.augment import AugmentParams
-from brainseg.model.networks import NetworkParams
 from brainseg.preprocess.inputs import InputParams
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from brainseg.errors import TrainingError
-from brainseg.model.networks import Architecture, build_network, channels_last
+from brainseg.model.architecture import Architecture
+from brainseg.model.networks import build_network, channels_last
 from brainseg.model.recipe import RunParams, TrainParams
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from safetensors.numpy import load_file, save_file
 
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, write_json
-from brainseg.model.networks import Architecture, NetworkParams, build_network, channels_last
+from brainseg.model.architecture import Architecture, NetworkParams
 from brainseg.params import Params, parse_json, validate
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.inputs import InputParams
 from brainseg.preprocess.skull_strip import SkullStripParams
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 HEADER_KEY = "brainseg"
 FORMAT = 1
@@ -52,27 +57,40 @@ class ModelInfo(Params):
     brainseg: str
 
 
-def save_model(path: Path, state: dict[str, Tensor], info: ModelInfo) -> None:
+def save_model(path: Path, state: Mapping[str, Tensor | npt.NDArray[Any]], info: ModelInfo) -> None:
     """Write `path` (.safetensors) and the JSON beside it; the same content gives the same bytes."""
     plain = info.model_dump(mode="json")
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    tensors = {key: _array(value) for key, value in state.items()}
     with atomic_path(path) as temporary:
         # one key only: the header's map has no order of its own
         save_file(tensors, temporary, metadata={HEADER_KEY: json.dumps(plain)})
     write_json(path.with_suffix(".json"), plain)
 
 
+def _array(value: Tensor | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    # Not np.ascontiguousarray, which gives a number without axes one.
+    return np.asarray(value if isinstance(value, np.ndarray) else value.detach().cpu(), order="C")
+
+
+def load_state(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The weights of a file that `load_info` has read."""
+    return load_file(path)
+
+
 def load_model(path: Path) -> tuple[nn.Module, ModelInfo]:
-    """Read a model file alone (the JSON beside it is for people) and build the network in eval mode.
+    """Read a model file alone (the JSON beside it is for people) and build the network in eval mode, by torch.
 
     Raises:
         DataError: missing, damaged, not written by brainseg, or tensors that do not fit.
         ParamsError: the header has an unknown or ill-typed key.
     """
+    import torch
+
+    from brainseg.model.networks import build_network, channels_last
+
     info = load_info(path)
     network = build_network(info.architecture, info.network, info.inputs.channels, initial=False)
-    with safe_open(path, framework="pt") as stored:
-        state = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118
+    state = {key: torch.from_numpy(value) for key, value in load_state(path).items()}
     try:
         network.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
@@ -92,7 +110,7 @@ def load_info(path: Path) -> ModelInfo:
     if not path.is_file():
         raise DataError(f"model file {path} does not exist; `dvc repro` makes it, or give its path.")
     try:
-        with safe_open(path, framework="pt") as stored:
+        with safe_open(path, framework="numpy") as stored:
             header = (stored.metadata() or {})[HEADER_KEY]
         plain = parse_json(header)
         if not isinstance(plain, dict):

@@ -15,11 +15,12 @@ from torch import Tensor
 from brainseg.errors import TrainingError
 from brainseg.evaluation.overlap import overlap
 from brainseg.model import checkpoint
+from brainseg.model.architecture import Architecture
 from brainseg.model.augment import augment
 from brainseg.model.dataset import TrainingData
 from brainseg.model.forward import grid_probability
 from brainseg.model.losses import dice_bce
-from brainseg.model.networks import Architecture
+from brainseg.model.networks import Probabilities
 from brainseg.model.recipe import RunParams, TrainParams
 from brainseg.model.run import Run, start
 from brainseg.preprocess.inputs import to_slice_grid
@@ -175,9 +176,10 @@ def _epoch(run: Run, images: Tensor, masks: Tensor, params: TrainParams, seed: i
 def _validate(run: Run, data: TrainingData, epoch: int, loss: float | None) -> None:
     """Score the averaged weights on whole validation volumes; keep them if they are the best."""
     network = run.average.module.eval()
+    probabilities = Probabilities(network)
     scores = {}
     for patient, volume in data.validation.items():
-        grid = grid_probability(network, volume.inputs, tta=False)
+        grid = grid_probability(probabilities, volume.inputs, tta=False)
         prediction = to_slice_grid(grid, volume.box, *volume.truth.shape[1:]) >= 0.5
         scores[patient] = overlap(volume.truth, prediction).dice
     row = {"epoch": epoch, "lr": run.optimizer.param_groups[0]["lr"]}

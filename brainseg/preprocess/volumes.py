@@ -20,7 +20,6 @@ def morphology(mask: Bool, operation: Literal["dilate", "erode", "open", "close"
         radius: the disk's radius in pixels; 0 returns the mask as it is.
     """
     import cv2
-    from skimage.morphology import disk
 
     if radius == 0:
         return mask
@@ -30,7 +29,8 @@ def morphology(mask: Bool, operation: Literal["dilate", "erode", "open", "close"
         "open": cv2.MORPH_OPEN,
         "close": cv2.MORPH_CLOSE,
     }
-    kernel = disk(radius, dtype=np.uint8)
+    squares = np.arange(-radius, radius + 1) ** 2
+    kernel = (squares[:, None] + squares <= radius**2).astype(np.uint8)
     return np.stack([cv2.morphologyEx(plane.view(np.uint8), codes[operation], kernel) for plane in mask]) > 0
 
 

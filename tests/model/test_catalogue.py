@@ -6,8 +6,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 from brainseg.model import networks
+from brainseg.model.architecture import Architecture
 from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS, NETWORKS, TRUTH_COLOUR
 from brainseg.params import SECTIONS
 
@@ -15,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_networks_are_those_that_can_be_built_and_have_parameters():
-    assert tuple(networks.NETWORKS) == NETWORKS
+    assert tuple(networks.BUILDERS) == get_args(Architecture) == NETWORKS
     assert set(NETWORKS) < set(SECTIONS)
 
 
