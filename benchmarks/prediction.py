@@ -14,8 +14,8 @@ from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import SliceSet
 from brainseg.inference.models import LoadedModels, Precision, load_models
 from brainseg.inference.openvino import quantised_path
+from brainseg.model.catalogue import NETWORKS
 from brainseg.model.forward import grid_probability
-from brainseg.model.networks import NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.preprocess.inputs import network_input
 from brainseg.scans.canvas import canvas_for

@@ -15,7 +15,6 @@ import pytest
 import yaml
 
 from brainseg.errors import DataError
-from brainseg.params import SECTIONS
 from stages._closure import Closure, tables
 from stages._reach import Project
 from stages.code import FOLDERS, code
@@ -266,10 +265,6 @@ def test_nothing_happens_at_import(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_params_have_the_sections_of_the_package():
-    assert tuple(PARAMS) == SECTIONS
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_params_a_stage_depends_on_are_what_it_reads(stage):
     module, *arguments = command(stage)
@@ -281,7 +276,7 @@ def test_the_params_a_stage_depends_on_are_what_it_reads(stage):
         if node.func.id == "load_seed":
             read.add("seed")
         elif node.func.id == "read_sources":  # the page says which of all parameters were changed
-            read |= set(SECTIONS)
+            read |= set(PARAMS)
         elif node.func.id == "load_section":
             section = node.args[1]
             # a section chosen on the command line is the first argument of the command

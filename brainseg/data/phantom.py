@@ -71,9 +71,9 @@ class PhantomParams(Params):
         size: height and width in pixels, over 240 mm.
     """
 
-    patients: int = Field(default=16, ge=1, le=500)
-    slices: int = Field(default=20, ge=4, le=155)
-    size: int = Field(default=256, ge=64, le=512)
+    patients: int = Field(ge=1, le=500)
+    slices: int = Field(ge=4, le=155)
+    size: int = Field(ge=64, le=512)
 
 
 @dataclass(frozen=True)

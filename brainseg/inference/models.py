@@ -13,9 +13,9 @@ from brainseg.errors import DataError
 from brainseg.files import sha256
 from brainseg.inference.postprocess import Choice, Record
 from brainseg.inference.predictor import ENSEMBLE
-from brainseg.model.networks import NETWORKS
+from brainseg.model.catalogue import NETWORKS
 from brainseg.model.shipped import FOLDER, SUMS
-from brainseg.model.store import ModelInfo, load_info, load_model
+from brainseg.model.store import ModelInfo, completed, load_info, load_model
 from brainseg.params import parse_json, read_text, validate
 from brainseg.preprocess.mazurowski import WEIGHTS_URL, downloaded_weights
 from brainseg.preprocess.skull_strip import SkullStripParams
@@ -138,7 +138,7 @@ def record_of(postprocess: Any, path: Path) -> Record:
     """
     if postprocess is None:
         raise DataError(f"{path} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
-    return validate(postprocess, Record, where=f"{path}: postprocess")
+    return validate(completed(postprocess, "postprocess"), Record, where=f"{path}: postprocess")
 
 
 def _choice_file(weights: Path, model: Model) -> tuple[list[Path], Record | None]:

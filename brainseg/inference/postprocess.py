@@ -49,13 +49,13 @@ class PostprocessParams(Params):
         largest_only: whether to try keeping only the largest 3-D component.
     """
 
-    tta: bool = True
-    scale_to_peak: bool = False
+    tta: bool
+    scale_to_peak: bool
     # strict=False lets a YAML list become a tuple; the elements stay strict
-    thresholds: tuple[Threshold, ...] = Field((0.3, 0.4, 0.5, 0.6, 0.7), min_length=1, strict=False)
-    min_component_px: tuple[Size, ...] = Field((0, 20, 50, 100), min_length=1, strict=False)
-    fill_holes: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
-    largest_only: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
+    thresholds: tuple[Threshold, ...] = Field(min_length=1, strict=False)
+    min_component_px: tuple[Size, ...] = Field(min_length=1, strict=False)
+    fill_holes: tuple[bool, ...] = Field(min_length=1, strict=False)
+    largest_only: tuple[bool, ...] = Field(min_length=1, strict=False)
 
     @field_validator("*")
     @classmethod
@@ -87,7 +87,8 @@ class Choice(Params):
 class Record(Params):
     """What a model's JSON says of its post-processing; written and read as this class alone.
 
-    The steps have to be there: a file that lost one would give another mask. `scale_to_peak` came later.
+    The steps have to be there: a file that lost one would give another mask (`brainseg.model.store.LATER` has what
+    was not there from the beginning).
 
     Attributes:
         threshold, scale_to_peak, min_component_px, fill_holes, largest_only: see `Choice`.
@@ -96,7 +97,7 @@ class Record(Params):
     """
 
     threshold: Threshold
-    scale_to_peak: bool = False
+    scale_to_peak: bool
     min_component_px: Size
     fill_holes: bool
     largest_only: bool

@@ -38,10 +38,10 @@ class ShapeParams(Params):
         outline_points: points, equally far apart, that the outline is resampled to.
     """
 
-    thickness: float = Field(default=5.0, gt=0)
-    bins: int = Field(default=10, ge=1, le=360)
-    smoothing: float = Field(default=0.1, gt=0, lt=1)
-    outline_points: int = Field(default=360, ge=16, le=10_000)
+    thickness: float = Field(gt=0)
+    bins: int = Field(ge=1, le=360)
+    smoothing: float = Field(gt=0, lt=1)
+    outline_points: int = Field(ge=16, le=10_000)
 
 
 @dataclass(frozen=True)
