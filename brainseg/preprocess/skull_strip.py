@@ -16,7 +16,7 @@ from brainseg.data.slices import FLAIR, U8, AnyStack, Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.params import Choices, Params
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 
 Method = Literal["deepbet", "mazurowski", "classical", "none"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainseg.data.slices import Bool
 from brainseg.errors import doubt
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import PIXEL_MM
 from brainseg.segmentation.evidence import FIELD_MM, LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.pipeline import STAGES, Checkout, change_params, outputs, set_up, shipped_params
+from tests.pipeline import STAGES, Checkout, change_params, outputs, set_up, shipped_params, stages_run
 
 TRAINING = {"train_unet", "train_unetpp"}
 UP_TO_DATE = "Data and pipelines are up to date."
@@ -38,9 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def copied(run: Checkout, tmp_path: Path) -> Checkout:
     """A copy to change."""
-    copy = Checkout(tmp_path / "checkout", tmp_path / "home")
-    shutil.copytree(run.root, copy.root)
-    return copy
+    return run.copy(tmp_path)
 
 
 def change(checkout: Checkout, name: str, old: str, new: str) -> None:
@@ -52,7 +49,7 @@ def change(checkout: Checkout, name: str, old: str, new: str) -> None:
 
 def stale(checkout: Checkout) -> set[str]:
     """The stages that are stale by themselves, once `code` has run."""
-    assert re.findall(r"^Running stage '(\w+)':$", checkout.dvc("repro", "code"), re.MULTILINE) == ["code"]
+    assert stages_run(checkout.dvc("repro", "code")) == ["code"]
     return set(json.loads(checkout.dvc("status", "--json")))
 
 

@@ -9,7 +9,7 @@ from brainseg.errors import DataError
 from brainseg.inference.fast_brain import OpenVinoDeepbet
 from brainseg.preprocess.agreement import MARGIN_PX
 from brainseg.preprocess.brain_deepbet import DeepbetStripper
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import Canvas
 from brainseg.segmentation.brain import find_scan_brain
 from tests.params import skull_strip_params
