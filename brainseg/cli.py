@@ -197,6 +197,7 @@ def shape(
     with mistakes_in_one_sentence():
         from brainseg.errors import extra
         from brainseg.files import require_file, write_csv
+        from brainseg.params import shipped_section
 
         with extra("pipeline", "shape"):
             from brainseg.radiogenomics.cohort import RadiogenomicsParams
@@ -204,7 +205,8 @@ def shape(
 
         if out is not None:
             require_file(out, ".csv", replace=replace)
-        table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
+        params = shipped_section("radiogenomics", RadiogenomicsParams, thickness=thickness, ibsi=ibsi)
+        table = shapes_of_files(masks, params)
         if out is None:
             say(table.to_csv(index=False).rstrip("\n"))
         else:

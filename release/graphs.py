@@ -27,7 +27,7 @@ from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.shipped import FOLDER, write_sums
 from brainseg.model.store import ModelInfo, load_model, load_state
-from studies.command import run
+from studies.command import run_app
 
 SMALL = 16
 """Constants of fewer numbers than this are not looked for among the weights."""
@@ -180,4 +180,4 @@ def _sum_axis_by_axis(graph: Any) -> None:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

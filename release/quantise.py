@@ -33,7 +33,7 @@ from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
 from brainseg.progress import progress
-from studies.command import run
+from studies.command import run_app
 from studies.patients import segmented
 
 MOST = 0.005
@@ -116,4 +116,4 @@ def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

@@ -32,7 +32,7 @@ from brainseg.model.shipped import FOLDER, halve, write_sums
 from brainseg.model.store import load_info, load_state, save_model
 from brainseg.progress import progress
 from release.card import model_card
-from studies.command import run
+from studies.command import run_app
 
 WORK, RESULTS = Path("trained_release"), Path("studies/results")
 TOLERANCE = 1e-4
@@ -53,7 +53,7 @@ def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"),
             typer.echo(f"{name}: {model} is there")
             continue
         stage = ["stages.train", name, data, index, work / "split.csv", model, work / "metrics"]
-        options = ["--checkpoints", work / "checkpoints", "--params", params]
+        options = ["--no-validate", "--checkpoints", work / "checkpoints", "--params", params]
         line = [sys.executable, "-m", *map(str, [*stage, *options])]
         # from there, so that the log of the pipeline's own stages knows nothing of it
         subprocess.run(line, cwd=work, env=os.environ | {"PYTHONPATH": str(Path.cwd())}, check=True)
@@ -155,4 +155,4 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

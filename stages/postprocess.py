@@ -14,7 +14,7 @@ from brainseg.inference.selection import choose_all, load_trained, predict_patie
 from brainseg.model.dataset import split_volumes
 from brainseg.params import load_section
 from brainseg.progress import progress
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def postprocess(
@@ -45,4 +45,4 @@ def postprocess(
 
 
 if __name__ == "__main__":
-    run(postprocess)
+    run_command(postprocess)

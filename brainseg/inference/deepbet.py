@@ -19,7 +19,7 @@ from scipy import ndimage
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.inference.openvino import CompiledGraph, compile_graph
 from brainseg.model.shipped import FOLDER, read_listed
-from brainseg.preprocess.volumes import largest_component
+from brainseg.preprocess.morphology import largest_component
 
 DEEPBET = FOLDER / "deepbet"
 SIDES = {"box": 128, "brain": 256}

@@ -14,7 +14,7 @@ from brainseg.inference.predictor import Networks
 from brainseg.inference.runtimes import AUTO, FLOAT32, RUNTIMES, choose
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.shipped import FOLDER, damaged, listed
-from brainseg.model.store import ModelInfo, load_info
+from brainseg.model.store import ModelInfo, completed, load_info
 from brainseg.params import parse_json, read_text, validate
 from brainseg.preprocess.skull_strip import SkullStripParams
 
@@ -116,7 +116,7 @@ def record_of(postprocess: Any, path: Path) -> Record:
     """
     if postprocess is None:
         raise DataError(f"{path} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
-    return validate(postprocess, Record, where=f"{path}: postprocess")
+    return validate(completed(postprocess, "postprocess"), Record, where=f"{path}: postprocess")
 
 
 def _choice_file(weights: Path, model: str) -> tuple[list[Path], Record | None]:

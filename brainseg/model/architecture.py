@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field, field_validator, model_validator
 
 from brainseg.params import Params
 
-Architecture = Literal["unet", "unetpp"]
 PLAIN = "plain"
 LITE0 = "tu-tf_efficientnet_lite0"  # timm's own network: same padding and norm as the packaged weights
 

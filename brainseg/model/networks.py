@@ -1,4 +1,4 @@
-"""The two networks: U-Net and U-Net++ on a pretrained encoder, and the plain U-Net of the original text."""
+"""The networks: U-Net and U-Net++ on a pretrained encoder, and the plain U-Net of the original text."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ from torch import Tensor, library, nn
 
 from brainseg.data.slices import Float
 from brainseg.errors import DataError, ParamsError
-from brainseg.model.architecture import LITE0, PLAIN, Architecture, NetworkParams
+from brainseg.model.architecture import LITE0, PLAIN, NetworkParams
 from brainseg.model.encoder_weights import load_encoder_weights
 from brainseg.params import Choices
 
 
-def build_network(
-    architecture: Architecture, params: NetworkParams, channels: int = 3, *, initial: bool = True
-) -> nn.Module:
+def build_network(architecture: str, params: NetworkParams, channels: int = 3, *, initial: bool = True) -> nn.Module:
     """Build a network that maps float32 [b, channels, s, s] to logits [b, 1, s, s], s a multiple of 32.
 
     Args:
-        architecture: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
+        architecture: a name in `BUILDERS`: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
         params: the encoder and the widths.
         channels: of the input. The first three get the encoder's initial weights and the others start at 0, so
             that learning starts from what the pretrained encoder makes of a single slice.

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import field_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, write_json
-from brainseg.model.architecture import Architecture, NetworkParams
+from brainseg.model.architecture import NetworkParams
+from brainseg.model.catalogue import NETWORKS
 from brainseg.params import Params, parse_json, validate
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.inputs import InputParams
@@ -25,6 +27,12 @@ if TYPE_CHECKING:
 
 HEADER_KEY = "brainseg"
 FORMAT = 1
+LATER: Mapping[str, Mapping[str, Any]] = {
+    "inputs": {"neighbours": 0, "mirror": False},
+    "skull_strip": {"sequences": "flair"},
+    "postprocess": {"scale_to_peak": False},
+}
+"""What files of this format mean that were written before these keys were there, by section; nothing else is filled."""
 
 
 class ModelInfo(Params):
@@ -32,8 +40,8 @@ class ModelInfo(Params):
 
     Attributes:
         format: version of this layout.
-        name: `unet` or `unetpp`.
-        architecture: which network.
+        name: of the model, usually its architecture.
+        architecture: which network of `brainseg.model.catalogue`.
         network: its encoder and widths.
         inputs: the network's grid and normalisation.
         skull_strip: brain extraction that training used.
@@ -46,7 +54,7 @@ class ModelInfo(Params):
 
     format: int
     name: str
-    architecture: Architecture
+    architecture: str
     network: NetworkParams
     inputs: InputParams
     skull_strip: SkullStripParams
@@ -55,6 +63,13 @@ class ModelInfo(Params):
     training: dict[str, Any]
     metrics: dict[str, Any]
     brainseg: str
+
+    @field_validator("architecture")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in NETWORKS:
+            raise ValueError(f"expected {' or '.join(NETWORKS)}")
+        return value
 
 
 def save_model(path: Path, state: Mapping[str, Tensor | npt.NDArray[Any]], info: ModelInfo) -> None:
@@ -119,4 +134,10 @@ def load_info(path: Path) -> ModelInfo:
         raise DataError(f"{path} is not a brainseg model ({error!s}); expected safetensors with our header.") from None
     if plain.get("format") != FORMAT:
         raise DataError(f"{path} has format {plain.get('format')}, this version reads {FORMAT}; update brainseg.")
+    plain |= {name: completed(plain[name], name) for name in LATER if name in plain}
     return validate(plain, ModelInfo, where=str(path))
+
+
+def completed(content: Any, section: str) -> Any:
+    """A section of a model file, or of ensemble.json, with what `LATER` has of it where the file is older."""
+    return {**LATER[section], **content} if isinstance(content, dict) else content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainseg.data.slices import U8, Bool
-from brainseg.preprocess.volumes import fill_holes, largest_component, morphology
+from brainseg.preprocess.morphology import fill_holes, largest_component, morphology
 
 # Radii in pixels of a 256-pixel slice (0.94 mm), scaled with the slice's size.
 _CLOSE_HEAD, _PEEL, _OPEN, _CLOSE_BRAIN = 9, 8, 10, 10

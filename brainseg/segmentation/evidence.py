@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brainseg.data.slices import U8, Bool
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import Canvas
 from brainseg.scans.scan import Spacing
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainseg.data.slices import Bool
 from brainseg.errors import doubt
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import FIELD_OF_VIEW_MM, PIXEL_MM
 from brainseg.segmentation.evidence import LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 

@@ -11,7 +11,7 @@ from brainseg.inference.predictor import ENSEMBLE, load_prediction, predict_volu
 from brainseg.model.forward import grid_probability, volume_probability
 from brainseg.preprocess.inputs import InputParams
 
-GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore")
+GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore", neighbours=0, mirror=False)
 
 
 class Bright:

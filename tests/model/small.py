@@ -8,16 +8,17 @@ import numpy as np
 import torch
 
 from brainseg.data.slices import SliceSet
-from brainseg.model.networks import NetworkParams
-from brainseg.model.recipe import RunParams, TrainParams
+from brainseg.model.architecture import NetworkParams
+from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo
+from brainseg.params import shipped_section
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.inputs import InputParams
-from brainseg.preprocess.skull_strip import SkullStripParams
+from tests.params import skull_strip_params
 
 AUGMENT = {
     "flip": 0.5, "rotation_deg": 10, "scale": 0.1, "shift": 0.05, "contrast": 0.1, "brightness": 0.1, "gamma": 0.1,
-    "noise": 0.05, "drop_sequence": 0.1,
+    "bias": 0, "noise": 0.05, "drop_sequence": 0.1, "flair_only": 0,
 }  # fmt: skip
 
 PLAIN = NetworkParams(encoder="plain", encoder_weights="none", decoder_channels=[16, 8])
@@ -29,12 +30,12 @@ def train_params(**changes: object) -> TrainParams:
         "weight_decay": 0.01, "dice_weight": 0.5, "ema_decay": 0.5, "grad_clip": 1.0, "patience": 50,
         "augment": AUGMENT,
     }  # fmt: skip
-    return TrainParams(**(content | changes))
+    return shipped_section("train", TrainParams, **(content | changes))
 
 
-def run_params(**changes: object) -> RunParams:
-    content = {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [16, 8], "epochs": 3, "lr": 0.01}
-    return RunParams(**(content | changes))
+def network_params(**changes: object) -> NetworkTrainParams:
+    content = PLAIN.model_dump() | {"epochs": 3, "lr": 0.01}
+    return NetworkTrainParams(**(content | changes))
 
 
 def info(**changes: object) -> ModelInfo:
@@ -43,8 +44,8 @@ def info(**changes: object) -> ModelInfo:
         "name": "unet",
         "architecture": "unet",
         "network": PLAIN,
-        "inputs": InputParams(input_size=32, crop_to_brain=True, normalization="zscore"),
-        "skull_strip": SkullStripParams(method="none"),
+        "inputs": InputParams(input_size=32, crop_to_brain=True, normalization="zscore", neighbours=0, mirror=False),
+        "skull_strip": skull_strip_params(method="none"),
         "clahe": ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8),
         "postprocess": None,
         "training": {"patients": ["A"]},

@@ -22,7 +22,7 @@ from brainseg.model.networks import build_network
 from brainseg.model.shipped import FOLDER, SUMS, halve, listed, read_listed
 from brainseg.model.store import load_model, save_model
 from release.graphs import shared_graph
-from tests.model.conftest import PLAIN, info
+from tests.model.small import PLAIN, info
 
 MOST_EACH, MOST = 12e6, 40e6
 

@@ -9,14 +9,14 @@ from brainseg.errors import DataError
 from brainseg.inference.deepbet import ShippedDeepbet
 from brainseg.preprocess.agreement import MARGIN_PX
 from brainseg.preprocess.brain_deepbet import DeepbetStripper
-from brainseg.preprocess.skull_strip import SkullStripParams
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import Canvas
 from brainseg.segmentation.brain import find_scan_brain
+from tests.params import skull_strip_params
 
 SHAPE = (4, 256, 256)
 CANVAS = Canvas(256, 256, 256, 256, 256)
-PARAMS = SkullStripParams(dilate_px=0, fallback="none")
+PARAMS = skull_strip_params(dilate_px=0, fallback="none")
 
 
 class Fixed:
@@ -87,7 +87,7 @@ def test_with_spacing_the_gate_is_in_millilitres():
 
 
 def test_no_method_keeps_everything():
-    found = find_scan_brain(scan(100), CANVAS, None, SkullStripParams(method="none"), None, None)
+    found = find_scan_brain(scan(100), CANVAS, None, skull_strip_params(method="none"), None, None)
     assert found.mask.all()
 
 
