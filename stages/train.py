@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import click
 import pandas as pd
 import typer
 
@@ -15,7 +14,6 @@ import brainseg
 from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
-from brainseg.model.catalogue import NETWORKS
 from brainseg.model.dataset import gather
 from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
@@ -29,7 +27,7 @@ from stages._command import PARAMS, ParamsFile, run_command
 
 
 def train_network(
-    network: Annotated[str, typer.Argument(help="Which network.", click_type=click.Choice(NETWORKS))],
+    network: Annotated[str, typer.Argument(help="Which network.")],
     data: Annotated[Path, typer.Argument(help="Folder of slice sets from clahe.")],
     index: Annotated[Path, typer.Argument(help="index.csv from filter_labeled.")],
     split: Annotated[Path, typer.Argument(help="split.csv.")],

@@ -30,9 +30,11 @@ def build_network(architecture: str, params: NetworkParams, channels: int = 3, *
         initial: load the encoder's initial weights; False where a state dict follows.
 
     Raises:
-        ParamsError: unknown or unfit encoder, or `plain` asked of U-Net++.
+        ParamsError: unknown network, unknown or unfit encoder, or `plain` asked of U-Net++.
         DataError: the encoder's weights cannot be had.
     """
+    if architecture not in BUILDERS:
+        raise ParamsError(f"there is no network {architecture!r}, expected {' or '.join(BUILDERS)}.")
     return _widen(BUILDERS[architecture](params, initial), channels)
 
 

@@ -36,7 +36,7 @@ def test_halving_keeps_norms_and_refuses_what_does_not_fit():
         halve({"big": np.full((2, 2), 1e6, np.float32)})
 
 
-def test_every_patient_is_trained_on_and_nobody_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_every_patient_is_trained_on_and_nobody_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     for seed, patient in enumerate(["P0", "P1"]):
         slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
     rows = [(f"P{p}", s, "S", 100 * (s > 1), s > 1, s > 1) for p in range(2) for s in range(1, 6)]
@@ -49,6 +49,8 @@ def test_every_patient_is_trained_on_and_nobody_validated(tmp_path: Path, monkey
     monkeypatch.setattr(release.subprocess, "run", lambda line, **_: lines.append(line))
     release.train(Path("data"), Path("index.csv"), Path("work"))
     assert [line[2:4] for line in lines] == [["stages.train", name] for name in NETWORKS]
+    assert run_module("train_unet", "vnet", *lines[0][4:]) == 2
+    assert "the section 'vnet' is missing, is it 'unet'?" in capsys.readouterr().err
     assert run_module("train_unet", *lines[0][3:]) == 0
     told = load_model(tmp_path / "work" / "unet.safetensors")[1].training
     assert (told["patients"], told["best_epoch"], told["val_dice_by_patient"]) == (["P0", "P1"], 2, {})
