@@ -21,8 +21,8 @@ ABSENT = (
     "deepbet", "dvc", "h5py", "lightning_fabric", "matplotlib", "monai", "pandas", "plotly", "requests", "skimage",
     "segmentation_models_pytorch", "sklearn", "timm", "torch", "torchvision",
 )  # fmt: skip
-MOST_MB = 700
-"""Of an environment that predicts."""
+MOST_MIB = 700
+"""Of an environment that predicts, with what Python compiles of it."""
 
 # As sitecustomize, Python itself runs it first in every process, in the workers of `predict`, too.
 REFUSE = f"""
@@ -102,22 +102,22 @@ def test_predict_segment_and_view_import_nothing_of_the_extras(scans: Path, tmp_
 
 
 @pytest.mark.slow
-def test_the_wheel_alone_predicts_and_takes_at_most_700_mb(scans: Path, tmp_path: Path) -> None:
-    """In an empty environment, with the versions of the lock; asks the package index."""
+def test_the_wheel_alone_predicts_and_takes_at_most_700_mib(scans: Path, tmp_path: Path) -> None:
+    """In an empty environment, with the versions of the lock, from the package index."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    before = megabytes(tmp_path / "venv")  # pip itself
+    before = mebibytes(tmp_path / "venv")  # pip itself
     install = [python, "-m", "pip", "install", "-qq", "-c", ROOT / "requirements.lock", wheel]
     subprocess.run(install, check=True, cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
-    size = megabytes(tmp_path / "venv") - before
-    print(f"{size:.0f} MB")
-    assert size <= MOST_MB
+    size = mebibytes(tmp_path / "venv") - before
+    print(f"{size:.0f} MiB")
+    assert size <= MOST_MIB
     predict_and_use(python, scans, tmp_path, "")
 
 
-def megabytes(folder: Path) -> float:
+def mebibytes(folder: Path) -> float:
     """Of all files, each as large as it is."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 2**20
