@@ -10,7 +10,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench lint lock relock clean
+.PHONY: help setup demo test test-slow bench lint docs lock relock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -34,14 +34,18 @@ lint: $(INSTALLED) ## style, formatting and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-lock: ## write requirements.lock anew, from the newest versions that pyproject.toml admits
+docs: $(VENV)/.installed-docs ## build the site into site/ (about three minutes; tutorials run; warnings are errors)
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d $(VENV)/.doctrees docs site
+	@echo "The site: site/index.html"
+
+lock: ## write requirements*.lock anew, from the newest versions that pyproject.toml admits
 	@PYTHON=$(PYTHON) ./requirements.sh
 
 relock: $(INSTALLED) ## record in dvc.lock that changed code writes the same, after the old and the new have run (minutes)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m studies.relock
 
 clean: ## remove .venv, the scratch copy and the tools' caches (no data, no models)
-	rm -rf $(VENV) .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .demo site docs/gallery docs/reference/python .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find brainseg stages benchmarks demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -53,4 +57,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq -r requirements.lock
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-docs: $(INSTALLED) requirements-docs.lock
+	@echo "Installing what builds the site into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install -qq -r requirements-docs.lock
 	@touch $@

@@ -21,3 +21,12 @@ echo "torch==${TORCH:-2.13.0}" > "$scratch/constraints.txt"
     | sed 's/+[a-z0-9.]*$//'
 } > "$scratch/requirements.lock"
 mv "$scratch/requirements.lock" requirements.lock
+
+# What `make docs` adds to that: the packages of the extra `docs` that are not in requirements.lock.
+"$scratch/venv/bin/python" -m pip install -qq -c "$scratch/constraints.txt" -c requirements.lock ".[docs]"
+{
+  echo "# Written by \`make lock\`, on top of requirements.lock; do not edit."
+  "$scratch/venv/bin/python" -m pip freeze --exclude brainseg | grep -Eiv '^(nvidia|cuda|triton)' | sed 's/+[a-z0-9.]*$//' \
+    | grep -vxFf requirements.lock
+} > "$scratch/requirements-docs.lock"
+mv "$scratch/requirements-docs.lock" requirements-docs.lock

@@ -339,12 +339,3 @@ def test_committed_results_are_those_of_the_lock(lock):
     for entry in committed:
         found = hashlib.md5((ROOT / entry["path"]).read_bytes()).hexdigest()
         assert found == entry["md5"], f"{entry['path']} is not what dvc.lock says; run dvc repro"
-
-
-def test_readme_has_the_table_of_parameters():
-    readme = ROOT / "README.md"
-    if not readme.is_file():
-        pytest.skip("there is no README.md yet")
-    rows = re.findall(r"^\| `([a-z_.]+)` \| `([^`]*)` \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
-    table = {key: yaml.safe_load(default) for key, default in rows}
-    assert table == dotted(PARAMS)
