@@ -32,6 +32,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SWITCHES = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL without a graphics card
 PREDICTED, TRUE = (233, 180, 86), (0, 159, 230)  # blue and orange of Okabe and Ito 2008; OpenCV's order of colours
 PATIENT, SEED, SLICES = 1, 7, 20
+SLOWEST_MS = 600_000  # a browser without a graphics card on a busy machine
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -84,8 +85,9 @@ def viewer() -> None:
         try:
             with _browser() as browser:
                 page = browser.new_page(viewport={"width": 1000, "height": 700})
+                page.set_default_timeout(SLOWEST_MS)
                 page.goto(server.url)
-                page.locator("body[data-state=ready]").wait_for(timeout=300_000)
+                page.locator("body[data-state=ready]").wait_for()
                 page.wait_for_timeout(2000)  # for the 3-D picture
                 _write("viewer.png", page.screenshot())
         finally:
@@ -102,6 +104,7 @@ def page(report: Annotated[Path, typer.Argument(help="index.html of a run on syn
         raise DataError(f"{report} is no page of synthetic patients; make one with `make demo`.")
     with _browser() as browser:
         opened = browser.new_page(viewport={"width": 1000, "height": 700})
+        opened.set_default_timeout(SLOWEST_MS)
         opened.goto(report.resolve().as_uri())
         opened.wait_for_timeout(3000)  # for the plots
         _write("page.png", opened.screenshot())

@@ -19,7 +19,7 @@ PIXEL_MM = 240 / SIDE
 """The training data's usual field of view of 240 mm on 256 pixels; where a scan has no spacing, its longer side is."""
 WHITE_PERCENTILE = 99.95
 BACKGROUND_SHARE = 0.2
-"""The corner's value, if this share of the scan has it, is no tissue."""
+"""The corner voxel's value counts as background if at least this share of all voxels has it."""
 Float = npt.NDArray[np.float32]
 
 

@@ -40,10 +40,10 @@ def test_figures_come_from_the_files(tmp_path):
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content))
-    page = filled("# A\n<!-- results -->\nold\n<!-- /results -->\nend\n", tmp_path)
+    page = filled("# A\n<!-- results -->\nstale text\n<!-- /results -->\nend\n", tmp_path)
     assert page.startswith("# A\n<!-- results -->\n| what |")
     assert page.endswith("<!-- /results -->\nend\n")
-    assert "old" not in page
+    assert "stale text" not in page
     for text in ("**0.123** (0.010 to 0.900)", "| 0.777 (", "9 slices", "| 0.600 |", "| 0.400 |", "| 0.836 |"):
         assert text in page
 
