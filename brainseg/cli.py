@@ -200,9 +200,9 @@ def shape(
 ) -> None:
     """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place.
 
-    One row per mask; everything that is not 0 is tumour. volume is in cubic millimetres where the file says its spacing,
-    otherwise in cubic pixels (column unit). z, y and x are the centre of mass as a share of the volume's extent: from
-    the feet, from anterior, from the patient's right. docs/radiogenomics.md explains the other columns.
+    One row per mask; everything that is not 0 is tumour. volume is in cubic millimetres where the file says its
+    spacing, otherwise in cubic pixels (column unit). z, y and x are the centre of mass as a share of the volume's
+    extent: from the feet, from anterior, from the patient's right. docs/radiogenomics.md explains the other columns.
     """
     with mistakes_in_one_sentence():
         from brainseg.files import require_file, write_csv

@@ -33,6 +33,7 @@ extensions = [
 ]
 exclude_patterns = ["tutorials/*.md", "tutorials/*.rst", "gallery/**/*.ipynb", "gallery/**/*.py"]
 default_role = "literal"
+highlight_language = "none"  # most blocks are commands
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 myst_fence_as_directive = ["mermaid"]
@@ -66,6 +67,7 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "navbar_align": "left",
+    "header_links_before_dropdown": 8,
     "navbar_end": ["theme-switcher"],
     "show_prev_next": True,
     "show_nav_level": 1,

@@ -50,7 +50,7 @@ def segmentation() -> None:
         [_drawn(patient.images[n, ..., FLAIR], result.mask[n], patient.masks[n]) for n in numbers],
     ]
     picture = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-    _write("segmentation.png", cv2.imencode(".png", picture)[1].tobytes())
+    _write("segmentation.png", cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
 
 
 def _drawn(flair: U8, predicted: Bool | None, true: Bool | None) -> U8:
@@ -61,7 +61,7 @@ def _drawn(flair: U8, predicted: Bool | None, true: Bool | None) -> U8:
         picture[predicted] = (0.5 * picture[predicted] + 0.5 * blue).astype(np.uint8)
         outline, _ = cv2.findContours(true.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outline, -1, TRUE, 1)
-    return picture[16:240, 24:232]
+    return np.asarray(picture[16:240, 24:232], np.uint8)
 
 
 @app.command()
@@ -123,12 +123,10 @@ def _browser() -> Iterator[Any]:
         browser.close()
 
 
-def _write(name: str, content: bytes) -> None:
-    """Write a picture, with as few colours as it needs."""
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+def _write(name: str, png: bytes) -> None:
     with atomic_path(FOLDER / name) as part:
-        part.write_bytes(cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
-    say(f"docs/_static/{name}: {(FOLDER / name).stat().st_size // 1024} KiB")
+        part.write_bytes(png)
+    say(f"docs/_static/{name}: {len(png) // 1024} KiB")
 
 
 if __name__ == "__main__":
