@@ -41,6 +41,10 @@ myst_fence_as_directive = ["mermaid"]
 # Python's own pages would have to be asked over the network: names of other packages are not linked.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+# Arrays by their short names, which the first page of the Python reference explains.
+autodoc_type_aliases = {
+    name: name for name in ("U8", "F32", "Bool", "Int", "Float", "Float64", "Points", "Image", "Spacing")
+}
 autodoc_default_options = {"members": True, "show-inheritance": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
@@ -55,6 +59,8 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
+    "min_reported_time": 3600,  # how long a tutorial took depends on the machine
     "remove_config_comments": True,
     "write_computation_times": False,
 }
@@ -69,6 +75,12 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
     "navbar_end": ["theme-switcher"],
+    "navbar_persistent": ["search-button"],
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "reference/parameters": [],  # the width is for the tables
+        "reference/commands": [],
+    },
     "show_prev_next": True,
     "show_nav_level": 1,
     "footer_start": ["copyright"],

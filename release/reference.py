@@ -46,6 +46,9 @@ Most programs need `brainseg.segment` alone. The rest is here for those who add 
    :members:
 ```
 
+In signatures `U8`, `Bool`, `Int` and `Float` are NumPy arrays of uint8, bool, int64 and float32; each docstring says
+their shapes. `Spacing` is millimetres between slices, rows and columns.
+
 The library's rooms:
 
 ```{toctree}

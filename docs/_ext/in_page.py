@@ -13,7 +13,8 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>Scan with mask</title>
 <script>
 (async () => {{
   const {{ Niivue, NVImage }} = window.niivue;
-  const nv = new Niivue({{ multiplanarShowRender: 1, multiplanarLayout: 2, logLevel: "error" }});
+  const nv = new Niivue({{
+    isRadiologicalConvention: true, multiplanarShowRender: 1, multiplanarLayout: 2, logLevel: "error" }});
   await nv.attachToCanvas(document.getElementById("canvas"), true);
   nv.addVolume(await NVImage.loadFromBase64({{ name: "scan.nii.gz", base64: "{scan}" }}));
   nv.addVolume(await NVImage.loadFromBase64({{
