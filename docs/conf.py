@@ -34,9 +34,8 @@ extensions = [
 exclude_patterns = ["tutorials/*.md", "tutorials/*.rst", "gallery/**/*.ipynb", "gallery/**/*.py"]
 default_role = "literal"
 highlight_language = "none"  # most blocks are commands
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-myst_fence_as_directive = ["mermaid"]
 
 # Python's own pages would have to be asked over the network: names of other packages are not linked.
 autodoc_member_order = "bysource"

@@ -96,7 +96,7 @@ def results(root: Path) -> str:
     return markdown(("what", "mean Dice (95% interval)", "median", "from"), rows)
 
 
-def test_table(root: Path) -> str:
+def committed_run(root: Path) -> str:
     """All models on the test patients of the committed run."""
     test = _read(root, "metrics/test.json")
     rows = []
@@ -188,7 +188,7 @@ def post_processing(root: Path) -> str:
 
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "results": results,
-    "test": test_table,
+    "test": committed_run,
     "crossval": crossval_table,
     "leak": leak_table,
     "postprocess": post_processing,
