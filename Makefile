@@ -11,7 +11,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench lint lock relock clean
+.PHONY: help setup demo test test-slow bench lint docs lock relock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,10 @@ lint: $(INSTALLED) ## style, formatting and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
+docs: $(VENV)/.installed-docs ## build the site into site/ (tutorials run; warnings are errors)
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d $(VENV)/.doctrees docs site
+	@echo "The site: site/index.html"
+
 lock: ## write the locks anew, from the newest versions that pyproject.toml admits
 	@PYTHON=$(PYTHON) ./requirements.sh
 
@@ -42,7 +46,7 @@ relock: $(INSTALLED) ## record in dvc.lock that changed code writes the same, af
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m studies.relock
 
 clean: ## remove .venv, the scratch copy and the tools' caches (no data, no models)
-	rm -rf $(VENV) .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf $(VENV) .demo site docs/gallery docs/reference/python .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find brainseg stages benchmarks demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -59,4 +63,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 $(REFERENCES): requirements-references.lock $(INSTALLED)
 	@echo "Installing what the tests hold the code against (once, 2 GB) ..."
 	@$(BIN)/python -m pip install -qq -r requirements-references.lock
+	@touch $@
+
+$(VENV)/.installed-docs: $(INSTALLED) requirements-docs.lock
+	@echo "Installing what builds the site into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install -qq -r requirements-docs.lock
 	@touch $@

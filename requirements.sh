@@ -4,8 +4,9 @@
 #
 #   requirements.lock             of the extra `dev`, with the pipeline in it: what `make demo` installs
 #   requirements-references.lock  what the extra `references` adds: for `make test`
+#   requirements-docs.lock        what the extra `docs` adds: for `make docs`
 #
-# All versions are found at once, so that the second never changes the first.
+# All versions are found at once, so that none changes another.
 #
 # torch is chosen by hand, since everything heavy hangs on it: TORCH=2.14.0 make lock.
 # Its build (+cpu, +cu130) and the CUDA packages, which a CUDA build brings by itself, stay out,
@@ -26,8 +27,12 @@ versions() {
     | sed 's/+[a-z0-9.]*$//'
 }
 head="# Written by \`make lock\` for Linux x86_64 and Python 3.11; do not edit."
-versions all dev,references "$scratch/constraints.txt" > "$scratch/all"
+versions all dev,references,docs "$scratch/constraints.txt" > "$scratch/all"
 versions some dev "$scratch/all" > "$scratch/some"
+versions tested dev,references "$scratch/all" > "$scratch/tested"
+versions documented dev,docs "$scratch/all" > "$scratch/documented"
 { echo "$head"; cat "$scratch/some"; } > "$scratch/requirements.lock"
-{ echo "$head"; grep -vxFf "$scratch/some" "$scratch/all"; } > "$scratch/requirements-references.lock"
-mv "$scratch/requirements.lock" "$scratch/requirements-references.lock" .
+for what in tested:references documented:docs; do
+  { echo "$head"; grep -vxFf "$scratch/some" "$scratch/${what%:*}"; } > "$scratch/requirements-${what#*:}.lock"
+done
+mv "$scratch"/requirements*.lock .

@@ -63,9 +63,9 @@ def predict(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.", show_default=False)] = ...,  # type: ignore[assignment]
-    flair: Annotated[Path | None, typer.Option(help="FLAIR: NIfTI file or DICOM folder.")] = None,
-    pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside one FLAIR.")] = None,
-    post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside one FLAIR.")] = None,
+    flair: Annotated[Path | None, typer.Option(help="FLAIR of one patient: NIfTI file or DICOM folder.")] = None,
+    pre: Annotated[Path | None, typer.Option(help="T1 before contrast of the same patient.")] = None,
+    post: Annotated[Path | None, typer.Option(help="T1 after contrast of the same patient.")] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
     ] = False,
@@ -88,24 +88,27 @@ def predict(
     ] = None,
     tta: Annotated[
         bool | None,
-        typer.Option("--tta/--no-tta", help="Average over left-right flips (default: as the model was tuned)."),
+        typer.Option("--tta/--no-tta", help="Average over left-right flips; as the model was tuned if left out."),
     ] = None,
     stripped: Annotated[
         bool | None,
-        typer.Option("--stripped/--raw", help="The brain was extracted before, or not (default: look)."),
+        typer.Option("--stripped/--raw", help="The skull was stripped before, or not; detected if left out."),
     ] = None,
     trust_input: Annotated[
-        bool, typer.Option("--trust-input", help="Segment also what is probably no FLAIR of a head, upright.")
+        bool, typer.Option("--trust-input", help="Turn refusals of doubtful scans into warnings.")
     ] = False,
-    probability: Annotated[bool, typer.Option("--probability", help="Write probability maps, too.")] = False,
-    overlay: Annotated[bool, typer.Option(help="Write a picture of each case.")] = True,
-    score: Annotated[bool, typer.Option("--score", help="Compare with the _mask.tif beside TIF slices.")] = False,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the cores.")] = 1,
-    redo: Annotated[bool, typer.Option("--redo", help="Also cases that are done already.")] = False,
+    probability: Annotated[bool, typer.Option("--probability", help="Also write probability maps.")] = False,
+    overlay: Annotated[bool, typer.Option(help="Write a picture of some slices of each case.")] = True,
+    score: Annotated[
+        bool, typer.Option("--score", help="Report Dice against the _mask.tif files beside TIF slices.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Cases at the same time; they share the cores.")] = 1,
+    redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are done already.")] = False,
 ) -> None:
     """Segment scans: masks in each scan's own geometry, and <case>.json with the tumour's size.
 
-    Exit status 2 if any case failed; the others are written all the same, and a rerun skips them.
+    If a case fails, the others are still written. Failed cases are listed in summary.csv, and the exit status is 2. A
+    rerun skips what is done.
     """
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     with mistakes_in_one_sentence():
@@ -135,15 +138,15 @@ def predict(
 @app.command()
 def view(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="<case>.json of predict, or the folder with it if it is alone.")
+        Path, typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder with one result.")
     ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
     """Show a scan with its mask in the browser: slices, 3-D, the tumour's size.
 
-    The page is served to this computer alone, with nothing from the network, until Ctrl-C. The scan has to lie where
-    predict read it.
+    Only this result is served, until Ctrl-C, and nothing is asked from the network. Other users of the same computer
+    could open it. The scan must still be where predict read it.
     """
     with mistakes_in_one_sentence():
         from brainseg.view.result import find_result
@@ -155,11 +158,13 @@ def view(
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Branch, commit, experiment, or folder of metrics.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The same, to be held against A.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The same, to compare with A.")],
     out: Annotated[Path, typer.Option(help="Picture to write: each patient's Dice in both.")] = Path("compare.png"),
-    replace: Annotated[bool, typer.Option("--replace", help="Replace --out, whoever wrote it.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace --out even if brainseg did not write it.")
+    ] = False,
 ) -> None:
-    """Say of two runs of the pipeline which is better, from the patients that both tested."""
+    """Say which of two runs of the pipeline is better, on the patients that both tested."""
     with mistakes_in_one_sentence():
         from brainseg.errors import extra
         from brainseg.files import require_file
@@ -183,16 +188,16 @@ def shape(
     masks: Annotated[list[Path], typer.Argument(metavar="MASK...", help="NIfTI masks, or folders of TIF masks.")],
     out: Annotated[Path | None, typer.Option(help="CSV to write; printed if left out.")] = None,
     thickness: Annotated[
-        float, typer.Option(min=0.01, help="Between slices, in pixels, for TIF slices, which carry no spacing.")
+        float, typer.Option(min=0.01, help="Distance between TIF slices, in pixels; they carry no spacing.")
     ] = 5.0,
     ibsi: Annotated[bool, typer.Option("--ibsi", help="Add the standard features of IBSI (needs mirp).")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace --out if it is there.")] = False,
 ) -> None:
     """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place.
 
-    A row per mask; everything that is not 0 is tumour. volume: cubic millimetres where the file says its spacing,
-    otherwise pixels cubed (column unit); z, y, x: centre of mass as a share of the volume's extent, from the feet,
-    from anterior, from the patient's right. docs/radiogenomics.md says what the others are.
+    One row per mask; everything that is not 0 is tumour. volume is in cubic millimetres where the file says its
+    spacing, otherwise in cubic pixels (column unit). z, y and x are the centre of mass as a share of the volume's
+    extent: from the feet, from anterior, from the patient's right. docs/radiogenomics.md explains the other columns.
     """
     with mistakes_in_one_sentence():
         from brainseg.errors import extra

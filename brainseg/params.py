@@ -194,7 +194,7 @@ def load_section(path: Path, section: str, kind: type[P]) -> P:
         close = difflib.get_close_matches(section, map(str, raw), n=1)
         raise ParamsError(
             f"{path}: the section '{section}' is missing"
-            + (f", is it '{close[0]}'?" if close else "; add it (see the README's table of parameters).")
+            + (f", is it '{close[0]}'?" if close else "; add it (params.yaml of the repository has every section).")
         )
     return validate(raw[section], kind, where=f"{path}: {section}")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from stages._reach import Project
 from stages.code import FOLDERS
@@ -212,12 +211,3 @@ def test_what_git_keeps_is_not_in_the_cache():
         for item in (item for kind in ("outs", "metrics", "plots") for item in content.get(kind, [])):
             name, options = next(iter(item.items())) if isinstance(item, dict) else (item, {})
             assert (options.get("cache") is False) == name.startswith(KEPT), (stage, name)
-
-
-def test_readme_has_the_table_of_parameters():
-    readme = ROOT / "README.md"
-    if not readme.is_file():
-        pytest.skip("there is no README.md yet")
-    rows = re.findall(r"^\| `([a-z_.]+)` \| `([^`]*)` \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
-    table = {key: yaml.safe_load(default) for key, default in rows}
-    assert table == dotted(PARAMS)

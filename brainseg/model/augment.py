@@ -32,7 +32,7 @@ class AugmentParams(Params):
         noise: largest standard deviation of Gaussian noise, standard deviations of the intensities.
         drop_sequence: probability that pre- or post-contrast is replaced by FLAIR, as the dataset
             does where a sequence is missing.
-        flair_only: probability that both are.
+        flair_only: probability that both pre- and post-contrast are replaced by FLAIR.
     """
 
     flip: float = Field(ge=0, le=1)

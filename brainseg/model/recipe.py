@@ -17,13 +17,13 @@ class TrainParams(InputParams):
     Attributes:
         device: `auto` takes CUDA where there is one.
         batch_size: slices per optimiser step.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         dice_weight: share of Dice in the loss, the rest is cross-entropy.
-        ema_decay: per step, of the averaged weights that are validated and kept; 0 averages nothing.
+        ema_decay: decay per step of the averaged weights, which are validated and kept; 0 averages nothing.
         grad_clip: largest gradient norm.
         patience: epochs without a better validation Dice before training stops.
-        replicate: which repetition; another number draws initial weights, order and augmentation anew on the
-            same split.
+        replicate: number of the repetition; another one draws initial weights, order and augmentation anew on
+            the same split.
         augment: strengths.
     """
 

@@ -32,9 +32,10 @@ class ShapeParams(Params):
     """What the papers leave open.
 
     Attributes:
-        thickness: between slices, in pixels of the slice; BEVR does not depend on it, surface and diameters do.
-        bins: equal angular bins of ASD.
-        smoothing: length of MF's moving average, as a share of the outline.
+        thickness: distance between slices, in pixels of the slice; surface and diameters depend on it, the bounding
+            ellipsoid volume ratio (BEVR) does not.
+        bins: equal angular bins of the angular standard deviation (ASD).
+        smoothing: length of the moving average behind margin fluctuation (MF), as a share of the outline.
         outline_points: points, equally far apart, that the outline is resampled to.
     """
 

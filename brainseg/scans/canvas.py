@@ -20,7 +20,7 @@ FIELD_OF_VIEW_MM = 240.0
 PIXEL_MM = FIELD_OF_VIEW_MM / SIDE
 WHITE_PERCENTILE = 99.95
 BACKGROUND_SHARE = 0.2
-"""The corner's value, if this share of the scan has it, is no tissue."""
+"""The corner voxel's value counts as background if at least this share of all voxels has it."""
 
 
 @dataclass(frozen=True)
