@@ -83,8 +83,7 @@ def crossval(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripp
             typer.echo(f"fold {fold}: {path} is there")
             continue
         network = _teach({name: lesson for name, lesson in lessons.items() if fold_of[name] != fold}, f"fold {fold}")
-        with atomic_path(work / f"brain_student_{fold}.safetensors") as temporary:
-            save_file(network.state_dict(), temporary)
+        _save(work / f"brain_student_{fold}.safetensors", network)
         rows = [
             row for name, lesson in lessons.items() if fold_of[name] == fold for row in _examine(network, name, lesson)
         ]
@@ -100,8 +99,12 @@ def crossval(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripp
 def write(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripped"), work: Path = WORK) -> None:
     """Teach it on all patients."""
     network = _teach(_lessons(raw, stripped), "all patients")
-    with atomic_path(work / "brain_student.safetensors") as temporary:
-        save_file(network.state_dict(), temporary)
+    _save(work / "brain_student.safetensors", network)
+
+
+def _save(path: Path, network: nn.Module) -> None:
+    with atomic_path(path) as temporary:
+        save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
 
 
 def load_student(path: Path) -> nn.Module:
