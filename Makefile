@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+REFERENCES := $(VENV)/.references
 
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -15,15 +16,15 @@ export PIP_NO_INPUT := 1
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-setup: $(INSTALLED) ## install the locked packages into .venv (the targets below do it themselves)
+setup: $(REFERENCES) ## install all locked packages into .venv (the targets below install what they need)
 
 demo: $(INSTALLED) ## all ten stages on synthetic patients, in a scratch copy (.demo)
 	@$(BIN)/python demo/run.py
 
-test: $(INSTALLED) ## the tests, with coverage and one whole `dvc repro` on tiny synthetic patients
+test: $(REFERENCES) ## the tests, with coverage and one whole `dvc repro` on tiny synthetic patients
 	@$(BIN)/python -m pytest -q -m "not slow" --cov --cov-report=term </dev/null
 
-test-slow: $(INSTALLED) ## what takes several whole pipelines: kills, double runs, queued experiments
+test-slow: $(REFERENCES) ## what takes several whole pipelines: kills, double runs, queued experiments
 	@$(BIN)/python -m pytest -q -m slow </dev/null
 
 bench: $(INSTALLED) ## speed of our code beside the usual way, as ratios
@@ -34,7 +35,7 @@ lint: $(INSTALLED) ## style, formatting and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-lock: ## write requirements.lock anew, from the newest versions that pyproject.toml admits
+lock: ## write the locks anew, from the newest versions that pyproject.toml admits
 	@PYTHON=$(PYTHON) ./requirements.sh
 
 relock: $(INSTALLED) ## record in dvc.lock that changed code writes the same, after the old and the new have run (minutes)
@@ -53,4 +54,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -qq -r requirements.lock
 	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(REFERENCES): requirements-references.lock $(INSTALLED)
+	@echo "Installing what the tests hold the code against (once, 2 GB) ..."
+	@$(BIN)/python -m pip install -qq -r requirements-references.lock
 	@touch $@

@@ -1,21 +1,24 @@
-"""`brainseg predict` on one synthetic patient: each runtime beside eager torch, in turns, brain extraction apart."""
+"""`brainseg predict` on one synthetic patient: graphs beside eager torch, and beside the published U-Net, in turns."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 
 from benchmarks.settings import SEED
 from benchmarks.timing import Comparison, format_comparisons, time_pairs
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import SliceSet
-from brainseg.inference.models import LoadedModels, Precision, load_models
-from brainseg.inference.openvino import quantised_path
+from brainseg.inference.graphs import has_graph
+from brainseg.inference.models import LoadedModels, load_models
+from brainseg.inference.presets import FAST, PRESETS
+from brainseg.inference.runtimes import PRECISIONS
+from brainseg.model.catalogue import NETWORKS
 from brainseg.model.forward import grid_probability
-from brainseg.model.networks import NETWORKS
+from brainseg.model.networks import PlainUNet
 from brainseg.model.shipped import FOLDER
 from brainseg.preprocess.inputs import network_input
 from brainseg.scans.canvas import canvas_for
@@ -25,6 +28,8 @@ from brainseg.segmentation.segmenter import Segmenter
 
 SLICES = 36
 EAGER = "eager torch, float32, channels last"
+PUBLISHED = [32, 64, 128, 256, 512]
+"""Channels of each level of the U-Net of Buda et al. 2019."""
 
 
 def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each comparison.")] = 3) -> None:
@@ -42,7 +47,7 @@ def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each com
 
 
 def compare(slices: int, pairs: int) -> list[Comparison]:
-    """Networks alone and the whole patient, each faster way that is installed and shipped beside eager torch.
+    """Networks alone and the whole patient, each shipped precision beside eager torch and the published U-Net.
 
     Args:
         slices: of the synthetic patient.
@@ -50,15 +55,21 @@ def compare(slices: int, pairs: int) -> list[Comparison]:
     """
     eager = load_models(device="cpu", runtime="torch")
     scan = _scan(slices)
-    ways = [load_models(device="cpu", precision=precision) for precision in _precisions()]
+    ways = [load_models(device="cpu", precision=precision) for precision in _shipped()]
     found = [_network(name, eager, fast, scan, pairs) for fast in ways for name in eager.networks]
-    return found + [_patient(Segmenter(eager), Segmenter(fast), scan, pairs) for fast in ways]
+    found += [_patient(Segmenter(eager), Segmenter(fast), scan, pairs) for fast in ways]
+    fast = load_models(device="cpu", model=PRESETS[FAST].model, precision=PRESETS[FAST].precision)
+    quick = {"predict": Segmenter(ways[0]), "predict --fast": Segmenter(fast, tta=PRESETS[FAST].tta)}
+    return found + [_beside_published(name, segmenter, scan, pairs) for name, segmenter in quick.items()]
 
 
-def _precisions() -> list[Precision]:
-    """float32 by OpenVINO, or by torch where it is missing, and int8 if its graphs are shipped."""
-    quantised = all(quantised_path(FOLDER / f"{name}.safetensors").exists() for name in NETWORKS)
-    return ["float32", "int8"] if quantised and find_spec("openvino") else ["float32"]
+def _shipped() -> list[str]:
+    """Precisions of which every network has its graph."""
+    return [
+        precision
+        for precision in PRECISIONS
+        if all(has_graph(FOLDER / f"{name}.safetensors", precision) for name in NETWORKS)
+    ]
 
 
 def _network(name: str, eager: LoadedModels, fast: LoadedModels, scan: Scan, pairs: int) -> Comparison:
@@ -84,9 +95,26 @@ def _patient(plain: Segmenter, quick: Segmenter, scan: Scan, pairs: int) -> Comp
     return Comparison(
         what=f"predict, patient of {len(scan.slices)}",
         ours=f"brain extraction, both networks with flips by {_way(quick.models)}, clean-up",
-        theirs=f"the same by {EAGER}",
+        theirs=f"the same, the networks by {EAGER}",
         unit="s/patient",
         pairs=time_pairs(lambda: quick(scan), lambda: plain(scan), 1, pairs),
+    )
+
+
+def _beside_published(name: str, quick: Segmenter, scan: Scan, pairs: int) -> Comparison:
+    published = PlainUNet(PUBLISHED).eval()
+    inputs = torch.rand(len(scan.slices), 3, *scan.images.shape[1:3])
+
+    @torch.inference_mode()
+    def theirs() -> list[torch.Tensor]:
+        return [published(batch).sigmoid() for batch in inputs.split(8)]
+
+    return Comparison(
+        what=f"{name}, patient of {len(scan.slices)}",
+        ours=f"brain extraction, networks by {_way(quick.models)}, clean-up",
+        theirs="the published U-Net on the slices as they are, eager torch: no brain extraction, no clean-up",
+        unit="s/patient",
+        pairs=time_pairs(lambda: quick(scan), theirs, 1, pairs),
     )
 
 

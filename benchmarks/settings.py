@@ -15,7 +15,7 @@ from brainseg.preprocess.inputs import InputParams
 
 SEED = 2019
 CLAHE = ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8)
-INPUTS = InputParams(input_size=192, crop_to_brain=True, normalization="zscore")
+INPUTS = InputParams(input_size=192, crop_to_brain=True, normalization="zscore", neighbours=0, mirror=False)
 
 
 @dataclass(frozen=True)

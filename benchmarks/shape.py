@@ -14,7 +14,7 @@ from brainseg.radiogenomics.shape import ShapeParams, shape_features
 def compare(size: tuple[int, int, int], pairs: int) -> Comparison:
     """All features of one mask [n, height, width] against the usual way to its ellipsoid alone."""
     mask = lumpy(size)
-    params = ShapeParams()
+    params = ShapeParams(thickness=5.0, bins=10, smoothing=0.1, outline_points=360)
     surface = np.argwhere(mask & ~ndimage.binary_erosion(mask)).astype(np.float64)
     timed = time_pairs(lambda: shape_features(mask, params), lambda: enclosing_ellipsoid(surface), 1, pairs)
     return Comparison(

@@ -23,7 +23,7 @@ class TimingsError(UserError):
 
 
 @dataclass(frozen=True)
-class StageRun:
+class StageCost:
     """One finished run: wall time in seconds, and the peak resident memory of its process in MiB."""
 
     seconds: float
@@ -53,7 +53,7 @@ def stage_names(path: Path) -> list[str]:
     return list(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 
-def read_log(path: Path) -> dict[str, StageRun]:
+def read_log(path: Path) -> dict[str, StageCost]:
     """The last run of each stage; lines are in the order in which stages finished.
 
     Raises:
@@ -72,16 +72,16 @@ def read_log(path: Path) -> dict[str, StageRun]:
     for number, row in enumerate(rows, 2):
         try:
             _, stage, seconds, peak = row
-            run = StageRun(float(seconds), float(peak))
+            run = StageCost(float(seconds), float(peak))
         except ValueError:
-            run = StageRun(math.nan, math.nan)
+            run = StageCost(math.nan, math.nan)
         if not (math.isfinite(run.seconds) and math.isfinite(run.peak_mib)):
             raise TimingsError(f"{path}, line {number} is {','.join(row)!r}, expected {','.join(COLUMNS)}; remove it.")
         runs[stage] = run
     return runs
 
 
-def timings(names: list[str], runs: dict[str, StageRun], machine: str) -> str:
+def timings(names: list[str], runs: dict[str, StageCost], machine: str) -> str:
     """The whole page.
 
     Args:
@@ -98,7 +98,7 @@ def timings(names: list[str], runs: dict[str, StageRun], machine: str) -> str:
     cells = [("stage", "seconds", "peak MiB"), ("---", "---:", "---:")]
     for name in names:
         cells.append((name, *(_numbers(runs[name]) if name in runs else ("-", "-"))))
-    total = StageRun(sum(run.seconds for run in shown), max(run.peak_mib for run in shown))
+    total = StageCost(sum(run.seconds for run in shown), max(run.peak_mib for run in shown))
     whole = "total" if len(shown) == len(names) else f"total ({len(shown)} of {len(names)} stages)"
     cells.append((whole, *_numbers(total)))
     table = "\n".join(f"| {' | '.join(row)} |" for row in cells)
@@ -114,7 +114,7 @@ from where it went on. Made by `python -m benchmarks.stages`.
 """
 
 
-def _numbers(run: StageRun) -> tuple[str, str]:
+def _numbers(run: StageCost) -> tuple[str, str]:
     return f"{run.seconds:.1f}", f"{run.peak_mib:.0f}"
 
 

@@ -13,7 +13,7 @@ __all__ = ["Segmentation", "__version__", "segment"]
 
 
 def __getattr__(name: str) -> Any:
-    """Fetch what needs torch only when it is asked for."""
+    """Fetch what loads networks only when it is asked for."""
     if name == "segment":
         from brainseg.segmentation.array import segment
 

@@ -5,13 +5,16 @@ Nothing heavy is imported unasked.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from brainseg import __version__
+from brainseg.inference.presets import FAST, PRESETS, USUAL, settle
+from brainseg.inference.runtimes import AUTO, DEVICES, PRECISIONS, RUNTIMES
+from brainseg.model.catalogue import MODELS
 from brainseg.terminal import mistakes_in_one_sentence, say
 
 app = typer.Typer(
@@ -23,35 +26,15 @@ app = typer.Typer(
 )
 
 
-class ModelName(StrEnum):
-    """What to predict with."""
+def _one_of(names: Sequence[str], said: str) -> Any:
+    """An option that takes one of a table's names."""
 
-    unet = "unet"
-    unetpp = "unetpp"
-    ensemble = "ensemble"
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in names:
+            raise typer.BadParameter(f"{value!r} is not one of {', '.join(names)}.")
+        return value
 
-
-class DeviceName(StrEnum):
-    """Where to run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-class RuntimeName(StrEnum):
-    """What runs the networks."""
-
-    auto = "auto"
-    torch = "torch"
-    openvino = "openvino"
-
-
-class PrecisionName(StrEnum):
-    """Of the networks' arithmetic."""
-
-    float32 = "float32"
-    int8 = "int8"
+    return typer.Option(metavar=f"<{'|'.join(names)}>", callback=check, help=said)
 
 
 def _version(wanted: bool) -> None:
@@ -83,17 +66,26 @@ def predict(
     flair: Annotated[Path | None, typer.Option(help="FLAIR: NIfTI file or DICOM folder.")] = None,
     pre: Annotated[Path | None, typer.Option(help="T1 before contrast, beside one FLAIR.")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after contrast, beside one FLAIR.")] = None,
-    model: Annotated[ModelName, typer.Option(help="One network, or the average of both.")] = ModelName.ensemble,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
+    ] = False,
+    model: Annotated[
+        str | None, _one_of(MODELS, f"One network, or the average of both (default: {PRESETS[USUAL].model}).")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Folder of models or one .safetensors; the shipped ones if left out.")
     ] = None,
-    device: Annotated[DeviceName, typer.Option(help="Where the networks run.")] = DeviceName.auto,
+    device: Annotated[str, _one_of((AUTO, *DEVICES), "Where the networks run; cuda needs the extra torch.")] = AUTO,
     runtime: Annotated[
-        RuntimeName, typer.Option(help="auto: OpenVINO on the CPU where it is installed, torch elsewhere.")
-    ] = RuntimeName.auto,
+        str, _one_of((AUTO, *RUNTIMES), "What runs them; auto: torch where there is CUDA and torch, else OpenVINO.")
+    ] = AUTO,
     precision: Annotated[
-        PrecisionName, typer.Option(help="int8: faster, by OpenVINO only, at a small cost in accuracy.")
-    ] = PrecisionName.float32,
+        str | None,
+        _one_of(
+            PRECISIONS,
+            f"int8: faster, by OpenVINO, at a small cost in accuracy (default: {PRESETS[USUAL].precision}).",
+        ),
+    ] = None,
     tta: Annotated[
         bool | None,
         typer.Option("--tta/--no-tta", help="Average over left-right flips (default: as the model was tuned)."),
@@ -121,14 +113,14 @@ def predict(
         from brainseg.cohort.watched import predict_watched
         from brainseg.scans.cases import find_cases
 
+        preset, given = FAST if fast else USUAL, {"model": model, "precision": precision, "tta": tta}
         settings = Settings(
             out=out,
-            model=model.value,
+            preset=preset,
+            **settle(preset, given, runtime, device),
             weights=weights,
-            device=device.value,
-            runtime=runtime.value,
-            precision=precision.value,
-            tta=tta,
+            device=device,
+            runtime=runtime,
             stripped=stripped,
             trust_input=trust_input,
             probability=probability,
@@ -169,8 +161,11 @@ def compare(
 ) -> None:
     """Say of two runs of the pipeline which is better, from the patients that both tested."""
     with mistakes_in_one_sentence():
+        from brainseg.errors import extra
         from brainseg.files import require_file
-        from brainseg.report import compare as report
+
+        with extra("pipeline", "compare"):
+            from brainseg.report import compare as report
 
         require_file(out, ".png", replace=replace or report.is_picture(out))
         left, right = report.read_side(a), report.read_side(b)
@@ -200,13 +195,18 @@ def shape(
     from anterior, from the patient's right. docs/radiogenomics.md says what the others are.
     """
     with mistakes_in_one_sentence():
+        from brainseg.errors import extra
         from brainseg.files import require_file, write_csv
-        from brainseg.radiogenomics.cohort import RadiogenomicsParams
-        from brainseg.radiogenomics.mask_files import shapes_of_files
+        from brainseg.params import shipped_section
+
+        with extra("pipeline", "shape"):
+            from brainseg.radiogenomics.cohort import RadiogenomicsParams
+            from brainseg.radiogenomics.mask_files import shapes_of_files
 
         if out is not None:
             require_file(out, ".csv", replace=replace)
-        table = shapes_of_files(masks, RadiogenomicsParams(thickness=thickness, ibsi=ibsi))
+        params = shipped_section("radiogenomics", RadiogenomicsParams, thickness=thickness, ibsi=ibsi)
+        table = shapes_of_files(masks, params)
         if out is None:
             say(table.to_csv(index=False).rstrip("\n"))
         else:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -50,6 +51,26 @@ def doubt(sentence: str, trust: bool, warnings: list[str]) -> None:
     if not trust:
         raise NotTrusted(f"{sentence}; if you know better, say --trust-input.")
     warnings.append(sentence)
+
+
+@contextmanager
+def extra(name: str, what: str) -> Iterator[None]:
+    """Name the extra to install where a package that the block imports is missing.
+
+    Args:
+        name: of the extra in pyproject.toml that brings it.
+        what: needs it, in words.
+
+    Raises:
+        UserError: a package that is not brainseg's own is not there.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing == __package__:
+            raise
+        raise UserError(f"{what} needs {missing}, which is not installed: pip install 'brainseg[{name}]'.") from None
 
 
 class DatasetError(DataError):

@@ -13,12 +13,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from brainseg.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEMPORARY = ".brainseg-"
 _MARK, _MARK_TEXT = "brainseg.lock", b"A temporary folder of brainseg; it can go when no brainseg runs.\n"

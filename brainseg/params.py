@@ -2,7 +2,8 @@
 
 The class of each section stands beside the code it steers (`SkullStripParams` in
 preprocess/skull_strip.py and so on), so that a new parameter of one stage does not
-invalidate the others in DVC's eyes. This module knows only how to read and complain.
+invalidate the others in DVC's eyes. These classes have no defaults: there is one set of them, the file
+`defaults.yaml` of the package, which is the repository's params.yaml. This module knows only how to read and complain.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -17,21 +19,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brainseg.errors import ParamsError
-
-SECTIONS = (
-    "seed",
-    "download",
-    "filter_labeled",
-    "skull_strip",
-    "clahe",
-    "split",
-    "train",
-    "unet",
-    "unetpp",
-    "postprocess",
-    "evaluate",
-    "radiogenomics",
-)
 
 MAX_BYTES = 1 << 20
 """Of params.yaml, which takes 3 KB."""
@@ -68,16 +55,30 @@ class Choices(dict[str, T]):
         self.by = tuple(by)
 
 
+def shipped() -> dict[str, Any]:
+    """All parameters as the package recommends them, by section in the order of params.yaml."""
+    return dict(parse_yaml((files("brainseg") / "defaults.yaml").read_text(encoding="utf-8")))
+
+
+def shipped_section(section: str, kind: type[P], **changes: Any) -> P:
+    """One section of `shipped`, with other values for some of its keys.
+
+    Raises:
+        ParamsError: a changed value is unknown, ill-typed or out of range.
+    """
+    return validate(shipped()[section] | changes, kind, where=section)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read all of params.yaml, for what is about all sections; a stage reads its own with `load_section`.
 
     Raises:
         ParamsError: the file is missing, not YAML, not a mapping, or has an unknown top-level key.
     """
-    loaded = _read_mapping(path)
+    loaded, known = _read_mapping(path), shipped()
     for key in loaded:
-        if key not in SECTIONS:
-            raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), SECTIONS)}"))
+        if key not in known:
+            raise ParamsError(_ended(f"{path}: unknown key '{key}'{_did_you_mean(str(key), known)}"))
     return loaded
 
 
@@ -93,7 +94,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path} is not valid YAML: {error}; correct it there.") from None
     if not isinstance(loaded, dict):
         raise ParamsError(
-            f"{path} holds a {type(loaded).__name__}, expected a mapping with the keys {', '.join(SECTIONS)}."
+            f"{path} holds a {type(loaded).__name__}, expected a mapping with the keys {', '.join(shipped())}."
         )
     return loaded
 

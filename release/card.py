@@ -25,6 +25,12 @@ Input: pre-contrast, FLAIR and post-contrast slices of one patient, brain extrac
 A missing sequence is replaced by FLAIR, as in the data. Output: a probability per pixel; a mask by the threshold and
 the clean-up in the JSON, chosen on validation patients.
 
+Beside them lie graphs, which OpenVINO runs without torch: `*.float32.xml`, whose weights are read from the
+.safetensors, and `*.int8.xml`. The folder `deepbet` has the two networks of brain extraction by L. Fisch et al.
+(package deepbet 1.0.2; Computers in Biology and Medicine 179:108845, 2024) as such graphs, in half precision: their
+work, not ours, under the MIT licence beside them (deepbet/LICENSE). `python -m release.graphs write` makes the
+graphs; `SHA256SUMS` has all digests.
+
 ## Data
 TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of
 lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in Biology

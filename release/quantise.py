@@ -23,14 +23,17 @@ from brainseg.data.splits import read_split
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256, write_json
-from brainseg.inference.models import Precision, load_models
-from brainseg.inference.openvino import import_openvino, save_quantised, to_graph
+from brainseg.inference.export import to_graph
+from brainseg.inference.graphs import write_graph
+from brainseg.inference.models import load_models
+from brainseg.inference.openvino import import_openvino, serialised
+from brainseg.inference.runtimes import FLOAT32, INT8
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
 from brainseg.progress import progress
-from studies.command import run
+from studies.command import run_app
 from studies.patients import segmented
 
 MOST = 0.005
@@ -55,13 +58,12 @@ def measure(
             shutil.copy(path, folder)
         quantise(folder, data)
         table = read_split(split)
-        both: tuple[Precision, Precision] = ("float32", "int8")
         dice = {
             precision: [
                 overlap(truth.masks, mask).dice
                 for _, truth, mask in segmented(load_models(folder, precision=precision), data, table, "val")
             ]
-            for precision in both
+            for precision in (FLOAT32, INT8)
         }
     cost = float(np.mean(dice["float32"]) - np.mean(dice["int8"]))
     figures = {
@@ -102,7 +104,7 @@ def quantise(folder: Path, data: Path) -> None:
         inputs = list(calibration(info, data))
         mixed = nncf.QuantizationPreset.MIXED  # ReLU6 gives values of one sign, batch norm of both
         graph = nncf.quantize(to_graph(network, info), nncf.Dataset(inputs), subset_size=len(inputs), preset=mixed)
-        save_quantised(graph, path, sha256(path))
+        write_graph(serialised(graph), path, sha256(path), INT8)
 
 
 def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]]:
@@ -114,4 +116,4 @@ def calibration(info: ModelInfo, data: Path) -> Iterator[npt.NDArray[np.float32]
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

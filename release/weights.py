@@ -2,7 +2,7 @@
 
 `python -m release.weights train` trains every network with the recipe of params.yaml on all patients of data/clahe;
 `python -m release.weights write` puts them, in half precision and with a model card, into brainseg/weights;
-`python -m release.weights card` writes the card alone, as after `python -m release.quantise`;
+`python -m release.graphs write` then makes the graphs of them, and `python -m release.weights card` the card alone;
 `python -m release.weights verify` computes the figures that their JSON claims again.
 """
 
@@ -17,22 +17,22 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from safetensors.torch import load_file
 
 from brainseg.data import slices
 from brainseg.data.index import read_index
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
-from brainseg.files import atomic_path, sha256, write_csv
+from brainseg.files import atomic_path, write_csv
 from brainseg.inference.models import load_models, record_of
+from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import predict_volume
 from brainseg.inference.selection import write_ensemble
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
-from brainseg.model.shipped import FOLDER, SUMS, halve
-from brainseg.model.store import load_info, save_model
+from brainseg.model.shipped import FOLDER, halve, write_sums
+from brainseg.model.store import load_info, load_state, save_model
 from brainseg.progress import progress
 from release.card import model_card
-from studies.command import run
+from studies.command import run_app
 
 WORK, RESULTS = Path("trained_release"), Path("studies/results")
 TOLERANCE = 1e-4
@@ -53,7 +53,7 @@ def train(data: Data = Path("data/clahe"), index: Path = Path("data/index.csv"),
             typer.echo(f"{name}: {model} is there")
             continue
         stage = ["stages.train", name, data, index, work / "split.csv", model, work / "metrics"]
-        options = ["--checkpoints", work / "checkpoints", "--params", params]
+        options = ["--no-validate", "--checkpoints", work / "checkpoints", "--params", params]
         line = [sys.executable, "-m", *map(str, [*stage, *options])]
         # from there, so that the log of the pipeline's own stages knows nothing of it
         subprocess.run(line, cwd=work, env=os.environ | {"PYTHONPATH": str(Path.cwd())}, check=True)
@@ -78,23 +78,16 @@ def write(
     for name in NETWORKS:
         info = load_info(work / f"{name}.safetensors")
         info = info.model_copy(update={"postprocess": choices[name], "metrics": {}})
-        save_model(weights / f"{name}.safetensors", halve(load_file(work / f"{name}.safetensors")), info)
+        save_model(weights / f"{name}.safetensors", halve(load_state(work / f"{name}.safetensors")), info)
     write_ensemble(weights, choices[ENSEMBLE], {})
     fitted = fitted_dice(data, weights)
     for name in NETWORKS:
         path = weights / f"{name}.safetensors"
         info = load_info(path).model_copy(update={"metrics": _claims(name, fitted, crossval)})
-        save_model(path, load_file(path), info)
+        save_model(path, load_state(path), info)
     write_ensemble(weights, choices[ENSEMBLE], _claims(ENSEMBLE, fitted, crossval))
     write_sums(weights)
     card(metrics, weights, results)
-
-
-def write_sums(weights: Path) -> None:
-    """Write the digests that loading holds the weights against."""
-    lines = [f"{sha256(weights / f'{name}.safetensors')}  {name}.safetensors\n" for name in NETWORKS]
-    with atomic_path(weights / SUMS) as temporary:
-        temporary.write_text("".join(lines), encoding="utf-8")
 
 
 @app.command()
@@ -134,7 +127,7 @@ def fitted_dice(data: Path, weights: Path) -> dict[str, dict[str, float]]:
         DataError: a file is missing or damaged.
     """
     models = load_models(weights, device="cpu", runtime="torch")
-    choices = {
+    choices: dict[str, Choice | None] = {
         name: record_of(info.postprocess, weights / f"{name}.safetensors").choice
         for name, (_, info) in models.networks.items()
     }
@@ -162,4 +155,4 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

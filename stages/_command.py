@@ -21,7 +21,7 @@ ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters' file
 PARAMS = Path("params.yaml")
 
 
-def run(command: Callable[..., Any]) -> None:
+def run_command(command: Callable[..., Any]) -> None:
     """Run one function as a command line of its own."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
     app.command()(_guarded(command))

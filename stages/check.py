@@ -11,13 +11,14 @@ from brainseg.data.splits import SplitParams
 from brainseg.errors import ParamsError
 from brainseg.evaluation.statistics import EvaluateParams
 from brainseg.inference.postprocess import PostprocessParams
-from brainseg.model.recipe import RunParams, TrainParams
+from brainseg.model.catalogue import NETWORKS
+from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.params import Params, load_section, load_seed, read_yaml
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
 from brainseg.radiogenomics.cohort import RadiogenomicsParams
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 KINDS: dict[str, type[Params]] = {
     "download": DownloadParams,
@@ -26,8 +27,7 @@ KINDS: dict[str, type[Params]] = {
     "clahe": ClaheParams,
     "split": SplitParams,
     "train": TrainParams,
-    "unet": RunParams,
-    "unetpp": RunParams,
+    **dict.fromkeys(NETWORKS, NetworkTrainParams),
     "postprocess": PostprocessParams,
     "radiogenomics": RadiogenomicsParams,
     "evaluate": EvaluateParams,
@@ -54,4 +54,4 @@ def check(params: ParamsFile = PARAMS) -> None:
 
 
 if __name__ == "__main__":
-    run(check)
+    run_command(check)

@@ -12,7 +12,7 @@ from brainseg.files import atomic_folder
 from brainseg.params import load_section
 from brainseg.preprocess.clahe import ClaheParams, apply_clahe
 from brainseg.progress import progress
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def clahe(
@@ -31,4 +31,4 @@ def clahe(
 
 
 if __name__ == "__main__":
-    run(clahe)
+    run_command(clahe)

@@ -18,7 +18,7 @@ from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.params import read_yaml
 from stages._closure import Closure
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 from stages._reach import Project
 from stages.check import check
 
@@ -73,4 +73,4 @@ def commands(pipeline: Path) -> dict[str, list[str]]:
 
 
 if __name__ == "__main__":
-    run(code)
+    run_command(code)

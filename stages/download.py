@@ -10,7 +10,7 @@ import typer
 from brainseg.data.sources import DownloadParams, fetch
 from brainseg.params import load_section, load_seed
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def download(
@@ -34,4 +34,4 @@ def download(
 
 
 if __name__ == "__main__":
-    run(download)
+    run_command(download)

@@ -27,7 +27,7 @@ from brainseg.report.page_inputs import read_sources
 from brainseg.report.scores import measure
 from brainseg.report.text_table import format_table
 from brainseg.terminal import say
-from stages._command import LOG, PARAMS, ParamsFile, run
+from stages._command import LOG, PARAMS, ParamsFile, run_command
 
 
 def evaluate_models(
@@ -79,4 +79,4 @@ def _read(folder: Path, truths: Mapping[str, SliceSet]) -> dict[str, Prediction]
 
 
 if __name__ == "__main__":
-    run(evaluate_models)
+    run_command(evaluate_models)

@@ -13,7 +13,7 @@ from brainseg.data.patients import patient_table
 from brainseg.files import write_csv, write_json
 from brainseg.params import load_section, load_seed
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def filter_labeled(
@@ -38,4 +38,4 @@ def filter_labeled(
 
 
 if __name__ == "__main__":
-    run(filter_labeled)
+    run_command(filter_labeled)

@@ -14,7 +14,7 @@ from brainseg.inference.selection import choose_all, load_trained, predict_patie
 from brainseg.model.dataset import split_volumes
 from brainseg.params import load_section
 from brainseg.progress import progress
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def postprocess(
@@ -40,9 +40,9 @@ def postprocess(
     with atomic_folder(predictions) as folder:
         predict_patients(networks, split_volumes(data, table, "test", progress), chosen, folder)
     with atomic_folder(models) as folder:
-        save_chosen(folder, networks, chosen, leaky=leaky)
+        save_chosen(folder, trained, chosen, leaky=leaky)
     write_json(metrics, {"leaky": leaky} | {name: each.summary for name, each in chosen.items()})
 
 
 if __name__ == "__main__":
-    run(postprocess)
+    run_command(postprocess)

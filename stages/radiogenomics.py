@@ -26,7 +26,7 @@ from brainseg.radiogenomics.cohort import (
     with_clusters,
 )
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def analyse(
@@ -62,4 +62,4 @@ def _measure(folder: Path, read: Callable[[Path], Bool], settings: Radiogenomics
 
 
 if __name__ == "__main__":
-    run(analyse)
+    run_command(analyse)

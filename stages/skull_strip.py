@@ -14,7 +14,7 @@ from brainseg.params import load_section
 from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper, strip, strip_metrics
 from brainseg.progress import progress
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def skull_strip(
@@ -42,4 +42,4 @@ def skull_strip(
 
 
 if __name__ == "__main__":
-    run(skull_strip)
+    run_command(skull_strip)

@@ -12,7 +12,7 @@ from brainseg.data.splits import SplitParams, make_split
 from brainseg.files import write_csv
 from brainseg.params import load_section, load_seed
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def split(
@@ -36,4 +36,4 @@ def split(
 
 
 if __name__ == "__main__":
-    run(split)
+    run_command(split)

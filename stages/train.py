@@ -1,4 +1,4 @@
-"""Stages 6 and 7: train one of the two networks."""
+"""Stages 6 and 7: train one network."""
 
 from __future__ import annotations
 
@@ -15,54 +15,53 @@ from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
 from brainseg.model.dataset import gather
-from brainseg.model.networks import Architecture, NetworkParams
-from brainseg.model.recipe import RunParams, TrainParams
+from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
-from brainseg.model.training import Trained, finish, train
+from brainseg.model.training import Reporter, Trained, finish, train
 from brainseg.params import load_section, load_seed
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.skull_strip import SkullStripParams
 from brainseg.progress import progress
 from brainseg.terminal import say
-from stages._command import PARAMS, ParamsFile, run
+from stages._command import PARAMS, ParamsFile, run_command
 
 
 def train_network(
-    network: Annotated[Architecture, typer.Argument(help="Which network.")],
+    network: Annotated[str, typer.Argument(help="Which network.")],
     data: Annotated[Path, typer.Argument(help="Folder of slice sets from clahe.")],
     index: Annotated[Path, typer.Argument(help="index.csv from filter_labeled.")],
     split: Annotated[Path, typer.Argument(help="split.csv.")],
     out: Annotated[Path, typer.Argument(help="Model file to write, .safetensors; its JSON goes beside it.")],
     metrics: Annotated[Path, typer.Argument(help="Folder for train_NETWORK.json and history_NETWORK.csv.")],
-    checkpoints: Annotated[Path, typer.Option(help="State of an unfinished run.")] = Path("checkpoints"),
+    checkpoints: Annotated[Path, typer.Option(help="State of an unfinished training.")] = Path("checkpoints"),
+    validate: Annotated[bool, typer.Option(help="Score each epoch on validation patients; else keep the last.")] = True,
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Train U-Net or U-Net++ and keep the epoch with the best whole-volume Dice on validation patients.
+    """Train one network and keep the epoch with the best whole-volume Dice on validation patients.
 
     Killed at any moment, the same command continues from the last whole epoch and ends with the same
-    bytes as a run that was never killed. Both networks share the section `train`; `unet` and `unetpp` have the
-    encoder, the epochs and the learning rate of each.
+    bytes as one that was never killed. All networks share the section `train`; that of the network's name has its
+    encoder, its epochs and its learning rate.
     """
-    shared = load_section(params, "train", TrainParams)
-    own = load_section(params, network, RunParams)
-    seed = load_seed(params)
-    gathered = gather(
-        data, read_index(index), read_split(split), shared.inputs, lambda names: progress(names, "reading")
-    )
+    train_params = load_section(params, "train", TrainParams)
+    network_params = load_section(params, network, NetworkTrainParams)
+    seed, tables = load_seed(params), (read_index(index), read_split(split))
+    gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
     say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
-    trained = train(network, own, shared, gathered, seed, checkpoints / network, _Reporter(own.epochs).show)
+    reporter = _Lines(network_params.epochs)
+    trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
     info = ModelInfo(
         format=FORMAT,
         name=network,
         architecture=network,
-        network=NetworkParams(**own.model_dump(include=set(NetworkParams.model_fields))),
-        inputs=shared.inputs,
+        network=network_params.network,
+        inputs=train_params.inputs,
         skull_strip=load_section(params, "skull_strip", SkullStripParams),
         clahe=load_section(params, "clahe", ClaheParams),
         postprocess=None,
-        training=record | {"train": shared.model_dump(), "run": own.model_dump()},
+        training=record | {"train": train_params.model_dump(), "run": network_params.model_dump()},
         metrics={},
         brainseg=brainseg.__version__,
     )
@@ -89,16 +88,16 @@ def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky
     }
 
 
-class _Reporter:
+class _Lines(Reporter):
     """One line per epoch, with the time left at the present pace."""
 
     def __init__(self, epochs: int):
         self.epochs, self.started, self.done = epochs, time.monotonic(), 0
 
-    def show(self, row: dict[str, float]) -> None:
-        if "resumed_after_epoch" in row:
-            say(f"continuing after epoch {row['resumed_after_epoch']}")
-            return
+    def resumed(self, epoch: int) -> None:
+        say(f"continuing after epoch {epoch}")
+
+    def epoch(self, row: dict[str, float]) -> None:
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60
@@ -108,4 +107,4 @@ class _Reporter:
 
 
 if __name__ == "__main__":
-    run(train_network)
+    run_command(train_network)

@@ -23,7 +23,7 @@ from brainseg.errors import TrainingError
 from brainseg.files import atomic_path, write_json
 from brainseg.model.catalogue import ENSEMBLE
 from studies.ablation_page import page
-from studies.command import run as run_app
+from studies.command import run_app
 from studies.leak import OUT as LEAK
 
 PLAN = Path(__file__).with_name("ablation.yaml")

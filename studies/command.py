@@ -7,7 +7,7 @@ import typer
 from brainseg.terminal import mistakes_in_one_sentence
 
 
-def run(app: typer.Typer) -> None:
+def run_app(app: typer.Typer) -> None:
     """Run the commands of a study."""
     with mistakes_in_one_sentence():
         app()

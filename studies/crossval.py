@@ -24,7 +24,7 @@ from brainseg.errors import DataError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import Prediction, load_prediction
-from studies.command import run as run_app
+from studies.command import run_app
 
 RESULTS = Path("metrics")
 TABLE, SUMMARY = RESULTS / "crossval.csv", RESULTS / "crossval.json"

@@ -14,7 +14,7 @@ from brainseg.data.splits import read_split
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import write_csv
 from brainseg.inference.models import load_models
-from studies.command import run
+from studies.command import run_app
 from studies.patients import segmented
 
 EDGE_PX = 2
@@ -71,4 +71,4 @@ def errors(truth: Bool, prediction: Bool) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

@@ -30,7 +30,7 @@ from brainseg.radiogenomics.cohort import (
 from brainseg.radiogenomics.published import sentence, verdicts
 from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows, area_sentence, association_rows
 from brainseg.report.headline import markdown
-from studies.command import run
+from studies.command import run_app
 from studies.crossval import RESULTS, experiments, predictions
 
 PAGE = Path("docs/radiogenomics.md")
@@ -86,4 +86,4 @@ def tables(results: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

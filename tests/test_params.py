@@ -4,9 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from brainseg.data.phantom import PhantomParams
 from brainseg.errors import ParamsError
-from brainseg.params import SECTIONS, load_section, load_seed, parse_json, read_yaml
+from brainseg.model.augment import AugmentParams
+from brainseg.params import Params, load_section, load_seed, parse_json, read_yaml, shipped, shipped_section
 from brainseg.preprocess.clahe import ClaheParams
+from brainseg.preprocess.skull_strip import SkullStripParams
 from demo.run import merge
 from stages.check import KINDS, check
 
@@ -29,7 +32,7 @@ def write(tmp_path: Path, **changes: object) -> Path:
 
 
 def test_every_section_has_a_class() -> None:
-    assert {"seed", *KINDS} == set(SECTIONS)
+    assert {"seed", *KINDS} == set(shipped())
 
 
 def test_shipped_parameters_are_valid_and_complete() -> None:
@@ -37,6 +40,43 @@ def test_shipped_parameters_are_valid_and_complete() -> None:
     for section, kind in KINDS.items():
         loaded = load_section(SHIPPED, section, kind)
         assert loaded.model_dump(mode="json", exclude_unset=True) == yaml.safe_load(SHIPPED.read_text())[section]
+
+
+def test_no_class_has_a_default_of_its_own() -> None:
+    """A missing key is named, with its file: what is recommended stands in one file alone."""
+    kinds, optional = list(KINDS.values()), set()
+    for kind in kinds:
+        fields = kind.model_fields
+        kinds += [one for one in (field.annotation for field in fields.values()) if one in Params.__subclasses__()]
+        optional |= {(kind, name) for name, field in fields.items() if not field.is_required()}
+    # given with one method of brain extraction alone, and not in the shipped file
+    assert optional == {(SkullStripParams, "weights_sha256"), (SkullStripParams, "weights")}
+    assert {AugmentParams, PhantomParams} < set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [("skull_strip", "max_fraction"), ("clahe", "enabled"), ("train", "replicate"), ("radiogenomics", "ibsi")],
+)
+def test_a_missing_key_is_named_with_its_file(tmp_path: Path, section: str, key: str) -> None:
+    content = shipped()
+    del content[section][key]
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ParamsError, match=rf"{path}: {section}\.{key} is missing\."):
+        load_section(path, section, KINDS[section])
+
+
+def test_the_package_ships_params_yaml() -> None:
+    assert (ROOT / "brainseg" / "defaults.yaml").read_text() == SHIPPED.read_text()
+    assert shipped() == yaml.safe_load(SHIPPED.read_text())
+
+
+def test_a_shipped_section_takes_changes_and_names_a_mistake() -> None:
+    assert shipped_section("clahe", ClaheParams) == load_section(SHIPPED, "clahe", ClaheParams)
+    assert shipped_section("clahe", ClaheParams, clip_limit=3.0).clip_limit == 3.0
+    with pytest.raises(ParamsError, match=r"unknown key clahe\.clip"):
+        shipped_section("clahe", ClaheParams, clip=3.0)
 
 
 def test_the_demo_s_parameters_are_valid(tmp_path: Path) -> None:

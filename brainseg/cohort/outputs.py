@@ -15,7 +15,7 @@ from brainseg.errors import DataError
 from brainseg.files import atomic_path, locked, remove_left_over, temporary_folder
 from brainseg.scans.cases import Case
 from brainseg.scans.names import alike
-from brainseg.scans.tif import image_files
+from brainseg.scans.scan import PROBABILITY_SUFFIX
 
 SUMMARY, SUMMARY_RECORD = "summary.csv", ".summary.json"
 _SEAL = "sha256 of the lines above, by which brainseg knows its own file: "
@@ -39,15 +39,9 @@ def planned(case: Case, *, overlay: bool, probability: bool) -> list[str]:
         overlay: a picture is wanted.
         probability: maps are wanted.
     """
-    name = case.name
-    ends = [MASK_SUFFIX, *(["_probability"] if probability else [])]
-    if case.kind == "tif":
-        source = case.paths["flair"]
-        stems = [path.stem for path in (image_files(source) if source.is_dir() else [source])]
-        files = [f"{name}/{stem}{end}.tif" for stem in stems for end in ends]
-    else:
-        files = [f"{name}{end}.nii.gz" for end in ends] + ([f"{name}_seg.dcm"] if case.kind == "dicom" else [])
-    return files + ([f"{name}_overlay.png"] if overlay else [])
+    ends = [MASK_SUFFIX, *([PROBABILITY_SUFFIX] if probability else [])]
+    files = case.format.planned(case.name, case.paths["flair"], ends)
+    return files + ([f"{case.name}_overlay.png"] if overlay else [])
 
 
 def prepare(

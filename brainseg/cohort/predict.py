@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 from brainseg.cohort.outputs import prepare
 from brainseg.cohort.pool import Died, share_out
 from brainseg.errors import DataError
+from brainseg.inference.presets import USUAL
+from brainseg.inference.runtimes import AUTO, FLOAT32
+from brainseg.model.catalogue import ENSEMBLE
 from brainseg.scans.cases import Case
 
 if TYPE_CHECKING:  # this process looks on, and loads no networks
-    from brainseg.inference.models import Device, LoadedModels, Model, Precision, Runtime
+    from brainseg.inference.models import LoadedModels
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Settings:
         out: folder to write into.
         model, weights, device, runtime, precision: see `load_models`.
         tta: average over flips; None does as the model's file says.
+        preset: of `PRESETS`, that these settings are; for the record.
         stripped: brain extraction was done before; None to find out.
         trust_input: doubts about what a scan is are warnings.
         probability: write the probability map, too.
@@ -35,12 +39,13 @@ class Settings:
     """
 
     out: Path
-    model: Model = "ensemble"
+    model: str = ENSEMBLE
     weights: Path | None = None
-    device: Device = "auto"
-    runtime: Runtime = "auto"
-    precision: Precision = "float32"
+    device: str = AUTO
+    runtime: str = AUTO
+    precision: str = FLOAT32
     tta: bool | None = None
+    preset: str = USUAL
     stripped: bool | None = None
     trust_input: bool = False
     probability: bool = False
@@ -114,10 +119,7 @@ def _outcome(case: Case, result: Outcome | Died) -> Outcome:
 def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]:
     """First thing in a process; `threads` is its share of the cores, None for all."""
     if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, threads))
-        import torch
-
-        torch.set_num_threads(max(1, threads))
+        os.environ["OMP_NUM_THREADS"] = str(max(1, threads))  # what every runtime keeps to
     from brainseg.cohort.worker import Worker
 
     return Worker(settings).run

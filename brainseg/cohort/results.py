@@ -1,9 +1,8 @@
-"""What a prediction leaves on disk: masks in the scan's geometry, a picture, and the report that becomes the JSON."""
+"""What a prediction says of a scan: a picture, and the report that becomes the JSON."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,80 +10,27 @@ from typing import Any
 
 import cv2
 import numpy as np
-import tifffile
 
 import brainseg
 from brainseg.cohort.records import are_there, read_record
-from brainseg.data.raw import MASK_SUFFIX
-from brainseg.data.slices import FLAIR, Bool
+from brainseg.data.slices import FLAIR, Bool, Float
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.models import LoadedModels
 from brainseg.scans.cases import Case
-from brainseg.scans.dicom import DicomOrigin
-from brainseg.scans.dicom_seg import write_seg
-from brainseg.scans.nifti import NiftiOrigin, write_nifti
+from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
-from brainseg.scans.tif import TifOrigin
-from brainseg.segmentation.segmenter import Float, Segmentation
+from brainseg.segmentation.segmenter import Segmentation
 
 PANELS = 6
 PANEL_PX = 320
 OUTLINE = (233, 180, 86)  # sky blue of Okabe and Ito 2008, which all readers tell from grey; BGR
 
 
-def write_masks(out: Path, scan: Scan, result: Segmentation, models: LoadedModels, *, probability: bool) -> list[str]:
-    """Write the mask, and the probability map if asked for, as files like the scan's own.
-
-    TIF: `<out>/<case>/<slice>_mask.tif`, uint8 0 and 255. NIfTI: `<out>/<case>_mask.nii.gz`, uint8 0 and 1. DICOM:
-    the same NIfTI, and `<out>/<case>_seg.dcm` if there is tumour (a DICOM SEG cannot be empty).
-
-    Args:
-        out: folder in which nothing of the case lies.
-        scan: that was segmented.
-        result: its tumour.
-        models: that found it.
-        probability: write the maps, too.
-
-    Returns:
-        Warnings of what could not be written.
-    """
-    match scan.origin:
-        case TifOrigin() as tif:
-            (out / scan.name).mkdir()
-            _write_slices(out / scan.name, tif.stems, result, probability)
-            return []
-        case NiftiOrigin() as origin:
-            write_nifti(out / f"{scan.name}_mask.nii.gz", result.mask, origin)
-            if probability:
-                write_nifti(out / f"{scan.name}_probability.nii.gz", result.probability, origin)
-            if isinstance(origin, DicomOrigin) and result.mask.any():
-                try:
-                    write_seg(out / f"{scan.name}_seg.dcm", result.mask, origin, models.name, brainseg.__version__)
-                except DataError as error:
-                    return [str(error)]
-            return []
-    raise TypeError(f"no way to write masks of a scan from {scan.origin.kind}")
-
-
-def _write_slices(folder: Path, stems: tuple[str, ...], result: Segmentation, probability: bool) -> None:
-    for stem, mask, soft in zip(stems, result.mask, result.probability, strict=True):
-        _write_tif(folder / f"{stem}{MASK_SUFFIX}.tif", mask.astype(np.uint8) * 255)
-        if probability:
-            _write_tif(folder / f"{stem}_probability.tif", soft)
-
-
-def _write_tif(path: Path, plane: np.ndarray) -> None:
-    """By way of memory: on a full disk tifffile's own error does not say what happened."""
-    encoded = io.BytesIO()
-    tifffile.imwrite(encoded, plane, photometric="minisblack")
-    path.write_bytes(encoded.getbuffer())
-
-
 def report(
     case: Case, scan: Scan, result: Segmentation, models: LoadedModels, tta: bool, unwritten: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """All that is worth knowing of one result, ready for JSON; `unwritten` is what `write_masks` returned."""
+    """All that is worth knowing of one result, ready for JSON; `unwritten` is what `Origin.write` returned."""
     voxels = int(result.mask.sum())
     brain = int(result.brain.sum())
     unit = 1.0 if scan.spacing is None else float(np.prod(scan.spacing)) / 1000
@@ -157,7 +103,7 @@ def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
     """A PNG of up to six slices: FLAIR, with the tumour's outline, square pixels."""
     flair = scan.images[..., FLAIR]
     seen = flair[result.brain] if result.brain.any() else flair.flatten()  # a copy, either way
-    white = float(np.percentile(seen, 99.5, overwrite_input=True)) or 1.0
+    white = white_level(seen)
     row_mm, column_mm = scan.spacing[1:] if scan.spacing else (1.0, 1.0)
     tiles = [
         _tile(flair[i].astype(np.float32) / white, result.mask[i], row_mm / column_mm, int(scan.slices[i]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import statistics
 from collections import Counter
@@ -9,13 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 import brainseg
 from brainseg.cohort.outputs import SUMMARY, SUMMARY_RECORD, record_name, staging
 from brainseg.cohort.predict import Outcome
 from brainseg.cohort.records import publish
-from brainseg.files import write_csv
 
 COLUMNS = ("case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "warnings", "error")
 TEXTS = ("case", "warnings", "error")
@@ -62,11 +60,8 @@ def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
         DataError: a summary.csv is there that brainseg did not write, or that was changed since.
     """
     rows = [_row(outcome, out) for outcome in sorted(outcomes, key=lambda outcome: outcome.case)]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    for column in TEXTS:
-        table[column] = table[column].map(_no_formula)
     with staging(out) as staged:
-        write_csv(staged / SUMMARY, table)
+        _write_table(staged / SUMMARY, rows)
         publish(staged, out, SUMMARY_RECORD, {"case": SUMMARY, "brainseg": brainseg.__version__})
     counts = Counter(outcome.status for outcome in outcomes)
     text = f"{len(outcomes)} cases: " + ", ".join(
@@ -79,6 +74,17 @@ def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
         mean, median = statistics.mean(dice), statistics.median(dice)
         text += f"; whole-volume Dice of {len(dice)}: mean {mean:.4f}, median {median:.4f}"
     return f"{text}; {out / SUMMARY}"
+
+
+def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """CSV with line feeds, floats to 6 significant digits; nothing where a value is unknown."""
+    with path.open("w", encoding="utf-8", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            texts = {column: _no_formula(row[column]) for column in TEXTS}
+            numbers = {key: f"{value:.6g}" for key, value in row.items() if isinstance(value, float)}
+            writer.writerow(row | texts | numbers)
 
 
 def _no_formula(text: Any) -> Any:

@@ -7,8 +7,10 @@ from dataclasses import asdict
 from brainseg.cohort.outputs import log_name, record_name, staging, write_log
 from brainseg.cohort.predict import Outcome, Settings
 from brainseg.cohort.records import publish
-from brainseg.cohort.results import fingerprint, is_done, made_by, report, write_masks, write_overlay
+from brainseg.cohort.results import fingerprint, is_done, made_by, report, write_overlay
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.scans.cases import Case
+from brainseg.scans.scan import PROBABILITY_SUFFIX, Image
 from brainseg.segmentation.segmenter import Segmenter
 from brainseg.terminal import ran_out_of_memory, sentence
 
@@ -38,7 +40,7 @@ class Worker:
         settings, segmenter = self.settings, self.segmenter
         record = record_name(case.name)
         same = made_by(segmenter.models, segmenter.tta) | {
-            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo")
+            key: value for key, value in asdict(settings).items() if key not in ("out", "weights", "redo", "preset")
         }
         found = case.digest
         wanted = fingerprint(found, same)
@@ -47,12 +49,14 @@ class Worker:
         scan = case.read(truth=settings.score, trust=settings.trust_input)
         result = segmenter(scan, stripped=settings.stripped, trust=settings.trust_input)
         with staging(settings.out) as staged:
-            unwritten = write_masks(staged, scan, result, segmenter.models, probability=settings.probability)
+            maps: dict[str, Image] = {MASK_SUFFIX: result.mask}
+            if settings.probability:
+                maps[PROBABILITY_SUFFIX] = result.probability
+            unwritten = scan.origin.write(staged, scan.name, maps, segmenter.models.name)
             if settings.overlay:
                 write_overlay(staged / f"{case.name}_overlay.png", scan, result)
-            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten) | {
-                "input_sha256": found,
-                "fingerprint": wanted,
-            }
+            content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten)
+            content["made_by"]["preset"] = settings.preset
+            content |= {"input_sha256": found, "fingerprint": wanted}
             content = publish(staged, settings.out, record, content)
         return Outcome(case.name, "done", report=content)

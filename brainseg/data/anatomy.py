@@ -11,12 +11,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from brainseg.data.shapes import F32, Points, SmoothNoise, Vector, inside, union
+from brainseg.data.shapes import Points, SmoothNoise, Vector, inside, union
+from brainseg.data.slices import Bool, Float
 
-Bool = npt.NDArray[np.bool_]
-Layers = list[tuple[str, F32]]
+Layers = list[tuple[str, Float]]
 
 STEM_END = -62.0  # mm: below it the brain stem is spinal cord
 
@@ -49,7 +48,7 @@ class Head:
         self.fine = SmoothNoise(rng, 5)
         self.slow = SmoothNoise(rng, 30)
 
-    def points(self, z: float, axis: F32) -> Points:
+    def points(self, z: float, axis: Float) -> Points:
         """The plane at scanner height `z` in this head's axes, with its asymmetries undone."""
         cos, sin, lean = math.cos(self.pose.yaw), math.sin(self.pose.yaw), math.sin(self.pose.pitch)
         x, y = axis[None, :] - self.pose.shift[0], axis[:, None] - self.pose.shift[1]
@@ -60,7 +59,7 @@ class Head:
         return Points(x, y, (tall / self.pose.size[2]).astype(np.float32))
 
     @staticmethod
-    def envelope(p: Points) -> F32:
+    def envelope(p: Points) -> Float:
         """Signed distance to the inner table of the skull, which the smooth hull of the brain fills."""
         half = p.mirrored()
         cerebrum = p.ellipsoid((0, 0, 8), (67, 83, 57))
@@ -72,15 +71,15 @@ class Head:
         return union(whole, stem, 8)
 
     @staticmethod
-    def cerebellum(p: Points) -> F32:
+    def cerebellum(p: Points) -> Float:
         """Signed distance to the cerebellum."""
         return p.ellipsoid((0, 44, -38), (50, 32, 27))
 
-    def ventricles(self, p: Points) -> F32:
+    def ventricles(self, p: Points) -> Float:
         """Signed distance to the lateral, third and fourth ventricles."""
         half = p.mirrored()
         # The horns lean outwards away from the middle, like a butterfly.
-        reach: F32 = np.abs(half.y + 4)
+        reach: Float = np.abs(half.y + 4)
         lean = Points(half.x - reach * 0.25, half.y, half.z)
         horns = lean.ellipsoid((5, -22, 13), (5, 17, 9))
         body = lean.ellipsoid((7, 2, 20), (5, 26, 6))
@@ -89,7 +88,7 @@ class Head:
         middle = np.minimum(p.ellipsoid((0, 4, 2), (2, 13, 11)), p.ellipsoid((0, 29, -36), (6, 6, 9)))
         return np.minimum(lateral, middle)
 
-    def cortex(self, p: Points, depth: F32, fold: F32, swelling: F32) -> F32:
+    def cortex(self, p: Points, depth: Float, fold: Float, swelling: Float) -> Float:
         """Depth in mm below the folded surface of the brain; negative in the CSF of sulci and fissures.
 
         Sulci are the sheets where smooth noise, `fold`, changes its sign: they fill the outer 20 mm
@@ -100,12 +99,12 @@ class Head:
         midline = np.abs(p.x) - 1 + np.maximum(depth - 24, 0) * 0.4 + np.maximum(-p.z, 0) * 0.5
         return np.minimum(depth - 1.5, np.minimum(sheet, midline) + swelling)
 
-    def surface(self, p: Points, envelope: F32) -> F32:
+    def surface(self, p: Points, envelope: Float) -> Float:
         """Signed distance to the skin of scalp, face and neck."""
         face = union(p.ellipsoid((0, -48, -62), (56, 50, 46)), p.ellipsoid((0, 14, -100), (60, 64, 62)), 15)
         return union(envelope - (self.skull + self.scalp), face, 12)
 
-    def plane(self, z: float, axis: F32, tumour: Tumour) -> Plane:
+    def plane(self, z: float, axis: Float, tumour: Tumour) -> Plane:
         """The head with its tumour at scanner height `z`, at the positions `axis` of rows and columns."""
         width = max(1.2, float(axis[1] - axis[0]))
         p = self.points(z, axis)
@@ -121,14 +120,14 @@ class Head:
         mask = (growth < 0) & (envelope < -2) & (ventricle > 0) & brain
         return Plane(layers, brain, ventricle, pial, growth, mask)
 
-    def _outside(self, p: Points, envelope: F32, slow: F32, fold: F32, width: float) -> Layers:
+    def _outside(self, p: Points, envelope: Float, slow: Float, fold: Float, width: float) -> Layers:
         skin = self.surface(p, envelope)
         head = inside(skin, width)
         fat = np.maximum(inside(-(skin + self.scalp + 0.6 * slow), 2), inside(1 - fold, 1))
         eyes = p.mirrored().ellipsoid((31, -80, -34), (12, 12, 12))
         cavity = union(p.ellipsoid((0, -72, -48), (15, 22, 20)), p.ellipsoid((0, -50, -70), (14, 20, 18)), 5)
         table = envelope - self.skull - 0.8 * slow
-        marrow: F32 = np.abs(table + self.skull / 2)
+        marrow: Float = np.abs(table + self.skull / 2)
         return [
             ("muscle", head),
             ("fat", head * fat),
@@ -139,7 +138,7 @@ class Head:
             ("fat", 0.3 * head * inside(marrow - 0.6, width)),
         ]
 
-    def _within(self, p: Points, envelope: F32, pial: F32, ventricle: F32, fine: F32, width: float) -> Layers:
+    def _within(self, p: Points, envelope: Float, pial: Float, ventricle: Float, fine: Float, width: float) -> Layers:
         hull = inside(envelope, width)
         nuclei = inside(p.mirrored().ellipsoid((21, -6, 6), (9, 22, 13)), 3)
         folia = inside(self.cerebellum(p), 3) * np.clip(0.5 + 0.6 * fine, 0, 1)
@@ -165,7 +164,7 @@ class Tumour:
         axis: positions of rows and columns in mm.
     """
 
-    def __init__(self, rng: np.random.Generator, head: Head, radius: float, heights: F32, axis: F32):
+    def __init__(self, rng: np.random.Generator, head: Head, radius: float, heights: Float, axis: Float):
         self.radius = radius
         stretch = rng.uniform(0.8, 1.25, 3)
         turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
@@ -173,7 +172,7 @@ class Tumour:
         self.lobes = SmoothNoise(rng, max(0.8 * radius, 6))
         self.centre = self._place(rng, head, heights, axis)
 
-    def _place(self, rng: np.random.Generator, head: Head, heights: F32, axis: F32) -> Vector:
+    def _place(self, rng: np.random.Generator, head: Head, heights: Float, axis: Float) -> Vector:
         z = float(heights[np.argmin(np.abs(heights - rng.uniform(-12, 40)))])
         p = head.points(z, axis)
         room = np.minimum(-head.envelope(p), 2 * head.ventricles(p))
@@ -181,7 +180,7 @@ class Tumour:
         pick = int(rng.random() * len(rows))
         return float(axis[columns[pick]]), float(axis[rows[pick]]), z
 
-    def distance(self, z: float, axis: F32) -> F32:
+    def distance(self, z: float, axis: Float) -> Float:
         """Signed distance in mm to its surface on the plane at height `z`, negative inside."""
         x, y, height = self.centre
         across, down, up = axis[None, :] - x, axis[:, None] - y, z - height
@@ -205,7 +204,7 @@ class Plane:
 
     layers: Layers
     brain: Bool
-    ventricle: F32
-    pial: F32
-    growth: F32
+    ventricle: Float
+    pial: Float
+    growth: Float
     tumour: Bool

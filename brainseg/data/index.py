@@ -26,7 +26,7 @@ class FilterLabeledParams(Params):
             patient; 0 keeps none (the original recipe), large values keep all.
     """
 
-    empty_per_labeled: float = Field(default=0.0, ge=0, le=1000)
+    empty_per_labeled: float = Field(ge=0, le=1000)
 
 
 def build_index(records: Sequence[SliceRecord], params: FilterLabeledParams, seed: int) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX, TREE, RawSlice, list_patients, list_slices, read_tif
-from brainseg.data.slices import U8
+from brainseg.data.slices import U8, size_text
 from brainseg.errors import DataError, DatasetError
 from brainseg.progress import progress
 
@@ -121,7 +121,7 @@ def _decode(entry: RawSlice) -> _Decoded:
         problems.append(f"{entry.mask} is {_kind(mask)}, expected uint8 [height, width].")
         mask = None
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
-        problems.append(f"{entry.mask} is {_by(mask.shape)} pixels, its image {_by(image.shape)}.")
+        problems.append(f"{entry.mask} is {size_text(mask.shape)} pixels, its image {size_text(image.shape[:2])}.")
     if mask is not None and not _is_binary(mask):
         values = np.unique(mask).tolist()
         problems.append(f"{entry.mask} holds the values {_few(values)}, expected 0 and 255 (or 0 and 1).")
@@ -151,10 +151,6 @@ def _kind(array: U8) -> str:
     return f"{array.dtype} {list(array.shape)}"
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} x {shape[1]}"
-
-
 def _few(values: list[int], shown: int = 6) -> str:
     return ", ".join(map(str, values[:shown])) + (", ..." if len(values) > shown else "")
 
@@ -173,7 +169,8 @@ def _stack_problems(folder: Path, decoded: list[_Decoded]) -> list[str]:
     for d in decoded:
         name = f"{folder / folder.name}_{d.number}.tif"
         if d.size is not None and d.size != usual:
-            problems.append(f"{name} is {_by(d.size)} pixels, expected {_by(usual)} as in the rest of the stack.")
+            found, expected = size_text(d.size), size_text(usual)
+            problems.append(f"{name} is {found} pixels, expected {expected} as in the rest of the stack.")
         if d.image_hash is not None and first.setdefault(d.image_hash, d.number) != d.number:
             problems.append(f"{name} is the same picture as slice {first[d.image_hash]}; restore the right one.")
     return problems

@@ -16,9 +16,9 @@ from pydantic import Field
 from scipy import ndimage
 
 from brainseg.data.anatomy import Head, Plane, Tumour
-from brainseg.data.raw import MASK_SUFFIX, TREE
-from brainseg.data.shapes import BOTTOM, F32, FIELD_OF_VIEW, TOP, SmoothNoise, inside
-from brainseg.data.slices import FLAIR, U8, SliceSet
+from brainseg.data.raw import MASK_SUFFIX, TREE, barcode
+from brainseg.data.shapes import BOTTOM, FIELD_OF_VIEW, TOP, SmoothNoise, inside
+from brainseg.data.slices import FLAIR, U8, Float, SliceSet
 from brainseg.files import atomic_folder, write_csv
 from brainseg.params import Params
 
@@ -71,9 +71,9 @@ class PhantomParams(Params):
         size: height and width in pixels, over 240 mm.
     """
 
-    patients: int = Field(default=16, ge=1, le=500)
-    slices: int = Field(default=20, ge=4, le=155)
-    size: int = Field(default=256, ge=64, le=512)
+    patients: int = Field(ge=1, le=500)
+    slices: int = Field(ge=4, le=155)
+    size: int = Field(ge=64, le=512)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Look:
         self.patches = SmoothNoise(rng, 16)
         self.dots = SmoothNoise(rng, 6)
 
-    def paint(self, picture: F32, plane: Plane, z: float, axis: F32) -> None:
+    def paint(self, picture: Float, plane: Plane, z: float, axis: Float) -> None:
         """Add caps, spots and tumour to a `picture` [3, height, width] of the healthy head, in place."""
         texture, patches = self.texture.plane(z, axis), self.patches.plane(z, axis)
         white = inside(3 - plane.pial, 2) * inside(-plane.ventricle, 1) * plane.brain
@@ -182,7 +182,7 @@ def make_patient(index: int, params: PhantomParams, seed: int) -> SliceSet:
     return SliceSet(images, masks, brain, np.arange(1, len(heights) + 1))
 
 
-def _sampling(rng: np.random.Generator, params: PhantomParams) -> tuple[F32, F32]:
+def _sampling(rng: np.random.Generator, params: PhantomParams) -> tuple[Float, Float]:
     """Heights of the slices' middles, bottom to top, and positions of rows and columns, both in mm."""
     spread = params.slices // 10
     count = min(max(params.slices + int(rng.integers(-spread, spread + 1)), 4), 155)
@@ -191,7 +191,7 @@ def _sampling(rng: np.random.Generator, params: PhantomParams) -> tuple[F32, F32
     return heights.astype(np.float32), axis.astype(np.float32)
 
 
-def _healthy(plane: Plane, scanner: Scanner) -> F32:
+def _healthy(plane: Plane, scanner: Scanner) -> Float:
     """Signal [3, height, width] of a plane without tumour, noise or bias."""
     picture = np.zeros((3, *plane.brain.shape), np.float32)
     for tissue, share in plane.layers:
@@ -201,7 +201,7 @@ def _healthy(plane: Plane, scanner: Scanner) -> F32:
     return picture
 
 
-def _scan(picture: F32, scanner: Scanner, size: int, rng: np.random.Generator) -> U8:
+def _scan(picture: Float, scanner: Scanner, size: int, rng: np.random.Generator) -> U8:
     """Blur, add Rician noise (the magnitude of a complex signal) and round to uint8 [height, width, 3]."""
     blur = scanner.blur * size / FIELD_OF_VIEW
     blurred = ndimage.gaussian_filter(picture, (0, blur, blur))
@@ -241,7 +241,7 @@ def clinical_table(patients: int, seed: int) -> pd.DataFrame:
     rows = []
     for index in range(patients):
         rng = np.random.default_rng([seed, index, 1])
-        row: dict[str, object] = {"Patient": "_".join(patient_name(index).split("_")[:3])}
+        row: dict[str, object] = {"Patient": barcode(patient_name(index))}
         for column, (low, high) in CLINICAL.items():
             value, known = int(rng.integers(low, high + 1)), rng.random() > 1 / 12
             row[column] = value if known or column in ALWAYS_KNOWN else None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from brainseg.data.slices import U8, SliceSet
+from brainseg.data.slices import U8, SliceSet, size_text
 from brainseg.errors import DataError
 
 TREE = "kaggle_3m"
@@ -112,8 +112,7 @@ def decode_tif(path: Path) -> tuple[U8, bool]:
 def _require_size(path: Path, shape: tuple[int, ...]) -> None:
     if math.prod(map(int, shape)) > MOST_NUMBERS:
         raise DataError(
-            f"{path} claims {' x '.join(map(str, shape))} numbers, expected one slice; its header is damaged, or it is "
-            "no scan."
+            f"{path} claims {size_text(shape)} numbers, expected one slice; its header is damaged, or it is no scan."
         )
 
 

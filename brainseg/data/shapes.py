@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 from scipy.interpolate import BSpline
 
-F32 = npt.NDArray[np.float32]
+from brainseg.data.slices import Float, Float64
+
 Vector = tuple[float, float, float]
 
 FIELD_OF_VIEW = 240.0  # mm, in plane
@@ -36,7 +36,7 @@ class SmoothNoise:
         # The squared basis integrates to 0.479 along each axis; dividing by it restores unit variance.
         self.knots = rng.standard_normal(shape) / 0.479**1.5
 
-    def plane(self, z: float, axis: F32) -> F32:
+    def plane(self, z: float, axis: Float) -> Float:
         """Values [len(axis), len(axis)] on the plane at height `z` over the in-plane positions `axis`."""
         along_z = _basis(np.array([z]), BOTTOM - MARGIN, self.scale, self.knots.shape[0])
         across = _basis(axis, -FIELD_OF_VIEW / 2 - MARGIN, self.scale, self.knots.shape[1])
@@ -44,7 +44,7 @@ class SmoothNoise:
         return (across @ (across @ knots).T).T.astype(np.float32)
 
 
-def _basis(positions: npt.NDArray[np.floating], start: float, scale: float, count: int) -> sparse.csr_array:
+def _basis(positions: Float | Float64, start: float, scale: float, count: int) -> sparse.csr_array:
     """Sparse cubic B-spline weights [len(positions), count] of uniform knots from `start`."""
     knots = start + scale * np.arange(-3, count + 1)
     return BSpline.design_matrix(np.asarray(positions, np.float64), knots, 3)
@@ -54,15 +54,15 @@ def _basis(positions: npt.NDArray[np.floating], start: float, scale: float, coun
 class Points:
     """Positions of one plane in the head's own axes: x, y, z float32 [height, width], in mm."""
 
-    x: F32
-    y: F32
-    z: F32
+    x: Float
+    y: Float
+    z: Float
 
     def mirrored(self) -> Points:
         """The same points with the left half folded onto the right one."""
         return Points(np.abs(self.x), self.y, self.z)
 
-    def ellipsoid(self, centre: Vector, radii: Vector) -> F32:
+    def ellipsoid(self, centre: Vector, radii: Vector) -> Float:
         """Approximate signed distance to an ellipsoid (first order: exact near the surface)."""
         here = (self.x, self.y, self.z)
         x, y, z = (((p - c) / r) ** 2 for p, c, r in zip(here, centre, radii, strict=True))
@@ -72,12 +72,12 @@ class Points:
         return level * (level - 1) / slope
 
 
-def union(a: F32, b: F32, blend: float) -> F32:
+def union(a: Float, b: Float, blend: float) -> Float:
     """Signed distance to the union of two shapes, the crease between them filled over `blend` mm."""
     overlap = np.maximum(blend - np.abs(a - b), 0) / blend
     return np.minimum(a, b) - overlap * overlap * blend / 4
 
 
-def inside(distance: F32, width: float) -> F32:
+def inside(distance: Float, width: float) -> Float:
     """Share of a voxel that lies inside, a ramp of `width` mm about the surface (partial volume)."""
     return np.clip(0.5 - distance / width, 0, 1)

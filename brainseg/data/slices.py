@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +22,11 @@ Bool = npt.NDArray[np.bool_]
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """A shape for the reader: 16 x 128 x 128."""
+    return " x ".join(map(str, shape))
 
 
 class Stack:

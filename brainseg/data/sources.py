@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from brainseg.data import archives, kaggle, manifest
 from brainseg.data.phantom import PhantomParams
@@ -26,13 +26,13 @@ class DownloadParams(Params):
     Attributes:
         source: `kaggle` (the pinned public version), `archive` (zip or tar as the site gives it), `folder`
             (an unpacked copy) or `phantom` (synthetic patients).
-        path: the archive or the folder, relative to the working directory; unused otherwise.
+        path: the archive or the folder, relative to the working directory; unused otherwise, and may be null then.
         phantom: what to synthesise; unused otherwise.
     """
 
     source: Literal["kaggle", "archive", "folder", "phantom"]
-    path: str | None = Field(default=None, validate_default=True)
-    phantom: PhantomParams = PhantomParams()
+    path: str | None
+    phantom: PhantomParams
 
     @field_validator("path")
     @classmethod

@@ -32,8 +32,8 @@ class SplitParams(Params):
     by: Literal["patient", "slice"]
     val: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
-    folds: int = Field(default=1, ge=1, le=110)
-    fold: int = Field(default=0, ge=0)
+    folds: int = Field(ge=1, le=110)
+    fold: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> SplitParams:

@@ -26,8 +26,8 @@ class EvaluateParams(Params):
         overlays: slices shown in each picture.
     """
 
-    bootstrap: int = Field(2000, ge=100, le=100_000)
-    overlays: int = Field(4, ge=1, le=12)
+    bootstrap: int = Field(ge=100, le=100_000)
+    overlays: int = Field(ge=1, le=12)
 
 
 def bootstrap_ci(values: Sequence[float] | Float64, resamples: int, seed: int) -> tuple[float, float]:

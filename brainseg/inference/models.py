@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from torch import nn
-
-from brainseg.errors import DataError
+from brainseg.errors import DataError, extra
 from brainseg.files import sha256
+from brainseg.inference.graphs import graph_path
 from brainseg.inference.postprocess import Choice, Record
-from brainseg.inference.predictor import ENSEMBLE
-from brainseg.model.networks import NETWORKS
-from brainseg.model.shipped import FOLDER, SUMS
-from brainseg.model.store import ModelInfo, load_info, load_model
+from brainseg.inference.predictor import Networks
+from brainseg.inference.runtimes import AUTO, FLOAT32, RUNTIMES, choose
+from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
+from brainseg.model.shipped import FOLDER, damaged, listed
+from brainseg.model.store import ModelInfo, completed, load_info
 from brainseg.params import parse_json, read_text, validate
-from brainseg.preprocess.mazurowski import WEIGHTS_URL, downloaded_weights
 from brainseg.preprocess.skull_strip import SkullStripParams
-
-Model = Literal["unet", "unetpp", "ensemble"]
-Device = Literal["auto", "cpu", "cuda"]
-Runtime = Literal["auto", "torch", "openvino"]
-Precision = Literal["float32", "int8"]
 
 MAX_BYTES = 1 << 20
 """Of ensemble.json, which takes 2 KB."""
@@ -34,18 +27,18 @@ class LoadedModels:
     """Networks ready to run, and what their files say.
 
     Attributes:
-        name: `unet`, `unetpp` or `ensemble`.
-        networks: by name; network in eval mode, on its device, and what its file says.
+        name: of `MODELS`.
+        networks: by name; network, and what its file says.
         choice: post-processing, as chosen on validation patients.
         tta: whether that choice was made with flips.
         digests: file name -> SHA-256, so that a result can be traced.
-        runtime: `torch` or `openvino`.
-        precision: `float32` or `int8`.
-        device: `cpu` or `cuda`.
+        runtime: of `RUNTIMES`.
+        precision: of `PRECISIONS`.
+        device: of `DEVICES`.
     """
 
     name: str
-    networks: dict[str, tuple[nn.Module, ModelInfo]]
+    networks: Networks
     choice: Choice
     tta: bool
     digests: dict[str, str]
@@ -56,28 +49,27 @@ class LoadedModels:
 
 def load_models(
     weights: Path | None = None,
-    model: Model = "ensemble",
+    model: str = ENSEMBLE,
     *,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "float32",
+    device: str = AUTO,
+    runtime: str = AUTO,
+    precision: str = FLOAT32,
 ) -> LoadedModels:
     """Load the networks that `model` needs.
 
     Args:
         weights: a folder as `dvc repro` writes `models/`, or one .safetensors file; None for the shipped ones.
-        model: one network, or the average of both.
-        device: `auto` takes CUDA where there is some.
-        runtime: `openvino` on the CPU; `auto` takes it there if it is installed.
-        precision: `int8` takes the quantised graphs beside the weights; by OpenVINO only.
+        model: of `MODELS`: one network, or the average of both.
+        device: of `DEVICES`; `auto` takes CUDA where there is some and torch is installed.
+        runtime: of `RUNTIMES`; `auto` takes the first that does what is asked.
+        precision: of `PRECISIONS`; `int8` takes the quantised graphs beside the weights.
 
     Raises:
-        DataError: a file is missing, damaged, has no post-processing or needs a download; no CUDA, or no OpenVINO,
-            where asked for.
+        DataError: a file is missing, damaged, has no post-processing or needs a download; or see `choose`.
         ParamsError: a file says something of itself that cannot be.
+        UserError: a package is missing that the model needs.
     """
-    placed = _device(device)
-    run_by = _runtime(runtime, placed, precision)
+    run_by, placed = choose(runtime, device, precision)
     files, record = _choice_file(weights or FOLDER, model)
     info = {path.stem: load_info(path) for path in files}
     if record is None:
@@ -86,15 +78,14 @@ def load_models(
     _require_no_download(files[0], info[files[0].stem].skull_strip)
     digests = {path.name: sha256(path) for path in files}
     _require_intact(files, digests)
-    networks = {path.stem: _network(path, digests[path.name], run_by, precision, placed) for path in files}
-    if precision == "int8":
-        from brainseg.inference.openvino import quantised_path
-
-        graphs = [quantised_path(path).with_suffix(".bin") for path in files]
+    load = RUNTIMES[run_by].load
+    networks = {path.stem: (load(path, digests[path.name], placed, precision), info[path.stem]) for path in files}
+    if precision != FLOAT32:
+        graphs = [graph_path(path, precision).with_suffix(".bin") for path in files]
         digests |= {graph.name: sha256(graph) for graph in graphs}
     return LoadedModels(
         name=model if len(files) > 1 else files[0].stem,
-        networks={name: (network, info[name]) for name, network in networks.items()},
+        networks=networks,
         choice=record.choice,
         tta=record.tta,
         digests=digests,
@@ -105,24 +96,11 @@ def load_models(
 
 
 def _require_intact(files: list[Path], digests: dict[str, str]) -> None:
-    """Hold the files against `SUMS` beside them, which the shipped ones have."""
-    sums = files[0].with_name(SUMS)
-    lines = read_text(sums, MAX_BYTES).splitlines() if sums.is_file() else []
-    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    """Hold the files against the sums beside them, which the shipped ones have."""
+    known = listed(files[0].parent)
     for path in files:
-        if listed.get(path.name, digests[path.name]) != digests[path.name]:
-            raise DataError(
-                f"{path} is damaged or another file: its SHA-256 is not the one in {sums}; install brainseg again, "
-                "or copy the whole folder again."
-            )
-
-
-def _network(path: Path, digest: str, runtime: str, precision: Precision, device: str) -> nn.Module:
-    if runtime == "torch":
-        return load_model(path)[0].to(device)
-    from brainseg.inference.openvino import compile_network, compile_quantised
-
-    return compile_quantised(path, digest) if precision == "int8" else compile_network(path, digest)
+        if known.get(path.name, digests[path.name]) != digests[path.name]:
+            raise damaged(path)
 
 
 def record_of(postprocess: Any, path: Path) -> Record:
@@ -138,10 +116,10 @@ def record_of(postprocess: Any, path: Path) -> Record:
     """
     if postprocess is None:
         raise DataError(f"{path} has no post-processing chosen; use the file that `dvc repro postprocess` wrote.")
-    return validate(postprocess, Record, where=f"{path}: postprocess")
+    return validate(completed(postprocess, "postprocess"), Record, where=f"{path}: postprocess")
 
 
-def _choice_file(weights: Path, model: Model) -> tuple[list[Path], Record | None]:
+def _choice_file(weights: Path, model: str) -> tuple[list[Path], Record | None]:
     """The networks' files, and the ensemble's post-processing (a network's own is in its file)."""
     if weights.is_file():
         return [weights], None
@@ -149,8 +127,8 @@ def _choice_file(weights: Path, model: Model) -> tuple[list[Path], Record | None
         raise DataError(
             f"{weights} does not exist; give a folder of models or a .safetensors file, or leave --weights out."
         )
-    if model not in (*NETWORKS, ENSEMBLE):
-        raise DataError(f"there is no model {model!r}, expected {', '.join(NETWORKS)} or {ENSEMBLE}.")
+    if model not in MODELS:
+        raise DataError(f"there is no model {model!r}, expected {', '.join(MODELS)}.")
     if model != ENSEMBLE:
         return [weights / f"{model}.safetensors"], None
     path = weights / f"{ENSEMBLE}.json"
@@ -162,7 +140,7 @@ def _choice_file(weights: Path, model: Model) -> tuple[list[Path], Record | None
         reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
         raise DataError(
             f"{path}, which says how the two networks are averaged, cannot be read ({reason}); "
-            "give the folder that `dvc repro` wrote, or choose --model unet or unetpp."
+            f"give the folder that `dvc repro` wrote, or choose --model {' or '.join(NETWORKS)}."
         ) from None
     return [weights / f"{name}.safetensors" for name in NETWORKS], record_of(plain["postprocess"], path)
 
@@ -180,31 +158,11 @@ def _require_no_download(path: Path, params: SkullStripParams) -> None:
     """Refuse a model whose brain extraction would ask the network."""
     if params.method != "mazurowski" or params.weights != "download":
         return
+    with extra("pipeline", f"{path}, which finds the brain by the method mazurowski,"):
+        from brainseg.preprocess.mazurowski import WEIGHTS_URL, downloaded_weights
     kept = downloaded_weights()
     if not kept.is_file() or sha256(kept) != params.weights_sha256:
         raise DataError(
             f"{path} finds the brain by the weights weights_128.h5 with SHA-256 {params.weights_sha256}, which are not "
             f"here, and predict asks nothing from the network; fetch them from {WEIGHTS_URL} and put them at {kept}."
         )
-
-
-def _device(device: Device) -> str:
-    if device == "cpu" or (device == "auto" and not torch.cuda.is_available()):
-        return "cpu"
-    if not torch.cuda.is_available():
-        raise DataError("this torch sees no CUDA device; choose --device cpu, or install a CUDA build of torch.")
-    return "cuda"
-
-
-def _runtime(runtime: Runtime, device: str, precision: Precision) -> str:
-    from importlib.util import find_spec
-
-    there = find_spec("openvino") is not None
-    if (runtime == "openvino" or precision == "int8") and (device != "cpu" or not there):
-        raise DataError(
-            "OpenVINO, which int8 needs, too, runs on the CPU and has to be installed (pip install openvino); "
-            "or leave --runtime and --precision out."
-        )
-    if runtime == "torch" and precision == "int8":
-        raise DataError("int8 runs by OpenVINO only; leave --runtime out, or --precision.")
-    return "openvino" if device == "cpu" and there and runtime != "torch" else "torch"

@@ -1,8 +1,7 @@
-"""A network as a graph that OpenVINO runs on the CPU: exported once, kept in the user's cache, checked at loading."""
+"""The runtime OpenVINO: graphs on the CPU, those that lie beside the weights, or made from them and kept."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import tempfile
@@ -13,65 +12,69 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import torch
-from pydantic import Field
-from torch import Tensor, nn
+from scipy.special import expit
 
-from brainseg.errors import DataError, ParamsError
-from brainseg.files import atomic_path, write_json
+from brainseg.data.slices import Float
+from brainseg.errors import extra
 from brainseg.inference import cache
-from brainseg.model.store import ModelInfo, load_model
-from brainseg.params import Params, parse_json, read_text, validate
-
-MAX_RECORD_BYTES = 1 << 16
-
-
-class GraphRecord(Params):
-    """What lies beside an int8 graph, as JSON.
-
-    Attributes:
-        weights_sha256: of the .safetensors that the graph was made from.
-        xml_sha256: of its structure.
-        bin_sha256: of its numbers.
-    """
-
-    weights_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    xml_sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    bin_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+from brainseg.inference.graphs import Graph, has_graph, read_graph
+from brainseg.inference.runtimes import FLOAT32
+from brainseg.model.forward import Network
 
 
-class OpenVinoNetwork(nn.Module):
-    """A compiled graph that is called like the network that it was made from."""
+class CompiledGraph:
+    """A graph with one input and one output, compiled for this CPU."""
 
     def __init__(self, compiled: Any):
-        super().__init__()
         self._compiled = compiled
-        self.place = nn.Parameter(torch.empty(0), requires_grad=False)  # callers ask parameters for the device
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits [b, 1, s, s] of float32 [b, channels, s, s]; they hold until the next call, or `release`."""
-        result = self._compiled(np.ascontiguousarray(x.numpy()), share_inputs=True, share_outputs=True)
-        return torch.from_numpy(result[0])
+    def __call__(self, inputs: Float) -> Float:
+        """The output, which holds until the next call, or `release`."""
+        result: Float = self._compiled(np.ascontiguousarray(inputs), share_inputs=True, share_outputs=True)[0]
+        return result
 
     def release(self) -> None:
         """Give back the memory between layers; the next call takes it again."""
         self._compiled.release_memory()
 
 
-def compile_network(weights: Path, digest: str) -> nn.Module:
-    """Export a network, or take the export of an earlier call, and compile it for this CPU.
+def load_network(weights: Path, digest: str, precision: str) -> Network:
+    """A network by the graph beside its weights; where there is none, float32 is made from the weights and kept.
 
     Args:
-        weights: its .safetensors; read only where there is no export of it yet.
-        digest: of that file; names the export.
+        weights: the network's .safetensors.
+        digest: of that file.
+        precision: `float32` or `int8`.
 
     Returns:
-        A module with the network's interface; probabilities agree to 1e-3.
+        Probabilities that agree with torch's to 1e-3 in float32.
+
+    Raises:
+        DataError: see `read_graph`.
+        UserError: the graph has to be made, and torch is not installed.
     """
-    return compile_cached(digest[:16], lambda: to_graph(*load_model(weights)))
+    if precision != FLOAT32 or has_graph(weights, precision):
+        logits = compile_graph(read_graph(weights, digest, precision))
+    else:
+        logits = compile_cached(digest[:16], lambda: _exported(weights))
+    return lambda inputs: expit(logits(inputs))
 
 
-def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
+def _exported(weights: Path) -> Any:
+    with extra("torch", f"{weights.name}, whose graph for OpenVINO has to be made once,"):
+        from brainseg.inference.export import to_graph
+        from brainseg.model.store import load_model
+
+        return to_graph(*load_model(weights))
+
+
+def compile_graph(graph: Graph) -> CompiledGraph:
+    """Compile a graph for this CPU."""
+    core = import_openvino().Core()
+    return _compile(core, core.read_model(*graph))
+
+
+def compile_cached(name: str, make: Callable[[], Any]) -> CompiledGraph:
     """Compile a graph for this CPU.
 
     Args:
@@ -86,7 +89,7 @@ def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
         warnings.simplefilter("ignore")  # of tracing: nothing that a user can mend
         graph = make()
     try:
-        parts = _serialised(graph)
+        parts = serialised(graph)
         read_back = core.read_model(*parts)
     except (OSError, RuntimeError) as error:  # OpenVINO's, of a disk that is full
         cache.warn(error)
@@ -95,85 +98,26 @@ def compile_cached(name: str, make: Callable[[], Any]) -> nn.Module:
     return _compile(core, read_back)
 
 
-def _serialised(graph: Any) -> tuple[bytes, bytes]:
+def serialised(graph: Any, *, half: bool = False) -> Graph:
+    """A graph of OpenVINO as bytes.
+
+    Args:
+        graph: as `convert_model` and `read_model` give it.
+        half: large numbers in half precision.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.xml"
-        import_openvino().save_model(graph, path, compress_to_fp16=False)
+        import_openvino().save_model(graph, path, compress_to_fp16=half)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
 
 
-def compile_quantised(weights: Path, digest: str) -> nn.Module:
-    """Compile the int8 graph that lies beside a network's weights for this CPU.
-
-    Args:
-        weights: the network's .safetensors; the graph is `quantised_path(weights)`.
-        digest: of the weights, which the graph has to be made from.
-
-    Returns:
-        A module with the network's interface.
-
-    Raises:
-        DataError: there is no such graph, its digest differs from its record's, or it was made from other weights.
-    """
-    path = quantised_path(weights)
-    if not (path.is_file() and path.with_suffix(".bin").is_file()):
-        raise DataError(f"{weights.name} has no int8 version beside it ({path.name}, .bin); leave --precision out.")
-    record = _record(path)
-    if record.weights_sha256 != digest:
-        raise DataError(f"{path} was made from other weights than {weights.name}; leave --precision out.")
-    parts = path.read_bytes(), path.with_suffix(".bin").read_bytes()
-    for part, expected, suffix in zip(parts, (record.xml_sha256, record.bin_sha256), (".xml", ".bin"), strict=True):
-        if hashlib.sha256(part).hexdigest() != expected:
-            raise DataError(
-                f"{path.with_suffix(suffix)} is not the file that was made (its digest differs); install brainseg "
-                "again, or leave --precision out."
-            )
-    core = import_openvino().Core()
-    return _compile(core, core.read_model(*parts))
-
-
-def _record(path: Path) -> GraphRecord:
-    record = path.with_suffix(".json")
-    try:
-        return validate(parse_json(read_text(record, MAX_RECORD_BYTES)), GraphRecord, str(record))
-    except (OSError, ValueError, ParamsError) as error:
-        raise DataError(
-            f"{record}, which has the digests of the int8 graph, cannot be read ({error}); install brainseg again, "
-            "or leave --precision out."
-        ) from None
-
-
-def quantised_path(weights: Path) -> Path:
-    """Where the int8 graph of a network lies.
-
-    unet.safetensors has unet.int8.xml, its numbers in unet.int8.bin, and both digests in unet.int8.json.
-    """
-    return weights.with_suffix(".int8.xml")
-
-
-def save_quantised(graph: Any, weights: Path, digest: str) -> None:
-    """Write an int8 graph beside the weights that it was made from; the record last, which makes it valid.
-
-    Args:
-        graph: to be written.
-        weights: the network's .safetensors.
-        digest: of that file.
-    """
-    path = quantised_path(weights)
-    parts = dict(zip((".xml", ".bin"), _serialised(graph), strict=True))
-    for suffix, content in parts.items():
-        with atomic_path(path.with_suffix(suffix)) as temporary:
-            temporary.write_bytes(content)
-    digests = {f"{suffix[1:]}_sha256": hashlib.sha256(content).hexdigest() for suffix, content in parts.items()}
-    write_json(path.with_suffix(".json"), GraphRecord(weights_sha256=digest, **digests).model_dump())
-
-
-def _compile(core: Any, graph: Any) -> nn.Module:
-    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    threads = os.environ.get("OMP_NUM_THREADS")
-    if threads and threads.isdigit():
-        config["INFERENCE_NUM_THREADS"] = threads
-    return OpenVinoNetwork(core.compile_model(graph, "CPU", config))
+def _compile(core: Any, graph: Any) -> CompiledGraph:
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit():
+        # pinned, the threads of several processes would all sit on the first cores
+        config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    return CompiledGraph(core.compile_model(graph, "CPU", config))
 
 
 def import_openvino() -> ModuleType:
@@ -182,13 +126,3 @@ def import_openvino() -> ModuleType:
     import openvino
 
     return openvino
-
-
-def to_graph(network: nn.Module, info: ModelInfo) -> Any:
-    """The network, in eval mode on the CPU, as an OpenVINO graph for any number of slices."""
-    size = info.inputs.input_size
-    example = torch.zeros(2, info.inputs.channels, size, size)
-    with torch.inference_mode():
-        return import_openvino().convert_model(
-            network, example_input=example, input=[-1, info.inputs.channels, size, size]
-        )

@@ -8,7 +8,7 @@ others: a `Choice` is data that travels in the model's JSON, not code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from brainseg.errors import DataError
 from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.evaluation.overlap import overlap
 from brainseg.params import Params
+from brainseg.preprocess.morphology import fill_holes, largest_component
 
 Probability = npt.NDArray[np.floating[Any]]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
@@ -33,8 +34,6 @@ MIN_GAIN = 1e-4
 
 LEAST_THRESHOLD = 0.2
 """However faint the peak, no threshold falls below this: a volume without tumour stays empty."""
-
-_CROSS_IN_PLANE = ndimage.generate_binary_structure(2, 1)
 
 
 class PostprocessParams(Params):
@@ -49,13 +48,13 @@ class PostprocessParams(Params):
         largest_only: whether to try keeping only the largest 3-D component.
     """
 
-    tta: bool = True
-    scale_to_peak: bool = False
+    tta: bool
+    scale_to_peak: bool
     # strict=False lets a YAML list become a tuple; the elements stay strict
-    thresholds: tuple[Threshold, ...] = Field((0.3, 0.4, 0.5, 0.6, 0.7), min_length=1, strict=False)
-    min_component_px: tuple[Size, ...] = Field((0, 20, 50, 100), min_length=1, strict=False)
-    fill_holes: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
-    largest_only: tuple[bool, ...] = Field((False, True), min_length=1, strict=False)
+    thresholds: tuple[Threshold, ...] = Field(min_length=1, strict=False)
+    min_component_px: tuple[Size, ...] = Field(min_length=1, strict=False)
+    fill_holes: tuple[bool, ...] = Field(min_length=1, strict=False)
+    largest_only: tuple[bool, ...] = Field(min_length=1, strict=False)
 
     @field_validator("*")
     @classmethod
@@ -87,7 +86,8 @@ class Choice(Params):
 class Record(Params):
     """What a model's JSON says of its post-processing; written and read as this class alone.
 
-    The steps have to be there: a file that lost one would give another mask. `scale_to_peak` came later.
+    The steps have to be there: a file that lost one would give another mask (`brainseg.model.store.LATER` has what
+    was not there from the beginning).
 
     Attributes:
         threshold, scale_to_peak, min_component_px, fill_holes, largest_only: see `Choice`.
@@ -96,7 +96,7 @@ class Record(Params):
     """
 
     threshold: Threshold
-    scale_to_peak: bool = False
+    scale_to_peak: bool
     min_component_px: Size
     fill_holes: bool
     largest_only: bool
@@ -204,30 +204,20 @@ def _row(step: str, candidate: Any, dice: float, kept: bool = False) -> dict[str
 
 def _tidy(mask: Bool, choice: Choice) -> Bool:
     if choice.min_component_px > 1:
-        mask = _keep_components(mask, lambda sizes: sizes >= choice.min_component_px)
+        mask = _without_small_parts(mask, choice.min_component_px)
     if choice.fill_holes:
-        mask = _fill_holes(mask)
+        mask = fill_holes(mask)
     if choice.largest_only:
-        # argmax: of equals the first in scan order, so that the result does not depend on chance
-        mask = _keep_components(mask, lambda sizes: np.arange(len(sizes)) == sizes.argmax())
+        mask = largest_component(mask)
     return mask
 
 
-def _keep_components(mask: Bool, wanted: Callable[[npt.NDArray[np.int64]], Bool]) -> Bool:
-    """Keep the components for which `wanted`, given all sizes in voxels, is True."""
-    labels, count = ndimage.label(mask, CONNECTIVITY_26)
-    if count == 0:
-        return mask
-    sizes = np.bincount(labels[mask], minlength=count + 1)[1:]
-    keep = np.concatenate([[False], wanted(sizes)])
+def _without_small_parts(mask: Bool, least: int) -> Bool:
+    """The 3-D components of `least` voxels or more."""
+    labels, _ = ndimage.label(mask, CONNECTIVITY_26)
+    keep = np.bincount(labels.ravel(), minlength=1) >= least
+    keep[0] = False
     return keep[labels]
-
-
-def _fill_holes(mask: Bool) -> Bool:
-    filled = mask.copy()
-    for index in np.flatnonzero(mask.any(axis=(1, 2))):
-        filled[index] = ndimage.binary_fill_holes(mask[index], _CROSS_IN_PLANE)
-    return filled
 
 
 def _mean_dice(probabilities: Mapping[str, Probability], truths: Mapping[str, Bool], choice: Choice) -> float:

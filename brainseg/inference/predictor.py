@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
 from brainseg.data.slices import U8, Bool, Float, Int, Stack
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.inference.postprocess import Choice, apply
 from brainseg.model.catalogue import ENSEMBLE
-from brainseg.model.forward import volume_probability
+from brainseg.model.forward import Network, volume_probability
 from brainseg.model.store import ModelInfo
 
-Networks = Mapping[str, tuple[nn.Module, ModelInfo]]
-"""By name: a network in eval mode, on its device, and what its file says."""
+Networks = Mapping[str, tuple[Network, ModelInfo]]
+"""By name: a network, and what its file says."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,8 @@ class VolumePrediction:
     """What the networks say of one volume.
 
     Attributes:
-        probabilities: float32 [n, height, width] in 0..1 of each network and, of several, under `ensemble` of their
-            mean.
-        masks: bool [n, height, width] by the names of the choices.
+        probabilities: float32 [n, height, width] in 0..1 by what was asked for.
+        masks: bool [n, height, width] by what has post-processing.
     """
 
     probabilities: dict[str, Float]
@@ -52,36 +50,38 @@ class VolumePrediction:
 
 
 def predict_volume(
-    networks: Networks, volume: Stack, choices: Mapping[str, Choice], *, tta: bool, keep: Bool | None = None
+    networks: Networks, volume: Stack, choices: Mapping[str, Choice | None], *, tta: bool, keep: Bool | None = None
 ) -> VolumePrediction:
     """From a prepared volume to masks: the networks, their mean, post-processing.
 
     Args:
-        networks: to ask, all of them.
+        networks: to ask.
         volume: what `prepare` gave, as the networks were trained on; the whole volume.
-        choices: post-processing by name of a network or `ensemble`; without any there are probabilities alone.
+        choices: what is asked for, by name of a network or `ensemble` for the mean of all: its post-processing; None
+            asks for the probability alone.
         tta: average over left-right flips.
         keep: bool [n], the slices that post-processing sees and that are returned; all where None.
     """
-    found = probabilities(networks, volume, tta=tta)
-    if keep is not None:
-        found = {name: values[keep] for name, values in found.items()}
-    return VolumePrediction(found, {name: apply(found[name], choice) for name, choice in choices.items()})
-
-
-def probabilities(networks: Networks, volume: Stack, *, tta: bool) -> dict[str, Float]:
-    """Tumour probability by each network and, of several, under `ensemble` their mean; see `predict_volume`."""
-    by_model = {
-        name: volume_probability(network, volume, info.inputs, tta=tta) for name, (network, info) in networks.items()
+    found = {
+        name: volume_probability(network, volume, info.inputs, tta=tta)
+        for name, (network, info) in networks.items()
+        if name in choices or ENSEMBLE in choices
     }
-    if len(by_model) == 1:
-        return by_model
-    first, *others = by_model.values()
-    mean = first.copy()
+    if ENSEMBLE in choices:
+        found[ENSEMBLE] = mean(list(found.values()))
+    found = {name: found[name] if keep is None else found[name][keep] for name in choices}
+    masks = {name: apply(found[name], choice) for name, choice in choices.items() if choice is not None}
+    return VolumePrediction(found, masks)
+
+
+def mean(probabilities: Sequence[Float]) -> Float:
+    """Of several networks, at least one: float32 like each."""
+    first, *others = probabilities
+    total = first.copy()
     for other in others:
-        mean += other
-    mean /= len(by_model)
-    return by_model | {ENSEMBLE: mean}
+        total += other
+    total /= len(probabilities)
+    return total
 
 
 def save_prediction(path: Path, mask: Bool, probability: Float, slices: Int) -> None:

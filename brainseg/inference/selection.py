@@ -12,8 +12,9 @@ from brainseg.errors import DataError
 from brainseg.files import write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, Record, choose
 from brainseg.inference.predictor import Networks, predict_volume, save_prediction
+from brainseg.inference.torch import load_network
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
-from brainseg.model.store import load_model, save_model
+from brainseg.model.store import load_info, load_state, save_model
 
 Patients = Iterable[tuple[str, SliceSet, Bool]]
 """Name, whole prepared volume, and which of its slices count (`brainseg.model.dataset.split_volumes`)."""
@@ -57,7 +58,8 @@ def load_trained(folder: Path) -> Networks:
     there = sorted(path.stem for path in folder.glob("*.safetensors"))
     if there != sorted(NETWORKS):
         raise DataError(f"{folder} holds {', '.join(there) or 'no model'}, expected {' and '.join(NETWORKS)}; train.")
-    return {name: load_model(folder / f"{name}.safetensors") for name in NETWORKS}
+    files = {name: folder / f"{name}.safetensors" for name in NETWORKS}
+    return {name: (load_network(path, "cpu"), load_info(path)) for name, path in files.items()}
 
 
 def choose_all(networks: Networks, patients: Patients, params: PostprocessParams) -> dict[str, Chosen]:
@@ -72,7 +74,8 @@ def choose_all(networks: Networks, patients: Patients, params: PostprocessParams
     found: dict[str, dict[str, Float]] = {}
     for patient, whole, keep in patients:
         truths[patient] = whole.masks[keep]
-        for name, values in predict_volume(networks, whole, {}, tta=params.tta, keep=keep).probabilities.items():
+        wanted = dict.fromkeys((*networks, ENSEMBLE))
+        for name, values in predict_volume(networks, whole, wanted, tta=params.tta, keep=keep).probabilities.items():
             found.setdefault(name, {})[patient] = values
     chosen = {}
     for name, volumes in found.items():
@@ -91,19 +94,20 @@ def predict_patients(networks: Networks, patients: Patients, chosen: Mapping[str
             save_prediction(folder / name / f"{patient}.npz", mask, found.probabilities[name], whole.slices[keep])
 
 
-def save_chosen(folder: Path, networks: Networks, chosen: Mapping[str, Chosen], *, leaky: bool) -> None:
+def save_chosen(folder: Path, trained: Path, chosen: Mapping[str, Chosen], *, leaky: bool) -> None:
     """Write the networks with their post-processing, and what is known of their average.
 
     Args:
         folder: to write into.
-        networks: what `load_trained` gave.
+        trained: folder of the networks as they were trained.
         chosen: what `choose_all` gave.
         leaky: slices of one patient are on several sides of the split.
     """
     metrics = {name: {"validation": each.summary | {"leaky": leaky}} for name, each in chosen.items()}
-    for name, (network, info) in networks.items():
+    for name in NETWORKS:
+        path = trained / f"{name}.safetensors"
         update = {"postprocess": chosen[name].record.model_dump(), "metrics": metrics[name]}
-        save_model(folder / f"{name}.safetensors", network.state_dict(), info.model_copy(update=update))
+        save_model(folder / path.name, load_state(path), load_info(path).model_copy(update=update))
     write_ensemble(folder, chosen[ENSEMBLE].record.model_dump(), metrics[ENSEMBLE])
 
 

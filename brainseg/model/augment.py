@@ -42,10 +42,10 @@ class AugmentParams(Params):
     contrast: float = Field(ge=0, lt=1)
     brightness: float = Field(ge=0, le=3)
     gamma: float = Field(ge=0, lt=1)
-    bias: float = Field(default=0, ge=0, le=1)
+    bias: float = Field(ge=0, le=1)
     noise: float = Field(ge=0, le=3)
     drop_sequence: float = Field(ge=0, le=1)
-    flair_only: float = Field(default=0, ge=0, le=1)
+    flair_only: float = Field(ge=0, le=1)
 
 
 def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -102,11 +102,13 @@ def gather(
     split: pd.DataFrame,
     params: InputParams,
     track: Callable[[list[str]], Iterable[str]] = iter,
+    *,
+    validate: bool = True,
 ) -> TrainingData:
     """Read the slice sets of training and validation patients, one at a time.
 
     Intensities and the window come from the patient's whole volume, also where only some of its slices
-    are used. A split that is all training, as for a model trained on every patient, validates nothing.
+    are used.
 
     Args:
         folder: of slice sets, one .npz a patient.
@@ -114,13 +116,14 @@ def gather(
         split: patient, slice, split.
         params: the network's grid.
         track: wraps the list of patients, to show progress.
+        validate: False for a model trained on every patient, when nobody is left to validate on.
 
     Raises:
-        DataError: a slice set is missing, damaged or lacks a slice, or a split is empty.
+        DataError: a slice set is missing, damaged or lacks a slice, or a split that is needed is empty.
     """
     kept = index[index["kept"]].merge(split, on=["patient", "slice"], validate="one_to_one")
     train = split_slices(kept, "train")
-    val = {} if set(split["split"]) == {"train"} else split_slices(split, "val")
+    val = split_slices(split, "val") if validate else {}
     images, masks, validation = [], [], {}
     for patient in track(sorted(train.keys() | val.keys())):
         whole = slices.load(folder / f"{patient}.npz")

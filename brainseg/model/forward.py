@@ -1,22 +1,23 @@
-"""Probabilities of one volume from one network, with or without flips."""
+"""Probabilities of one volume from one network, with or without flips, whatever runs the network."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-import torch
-from torch import nn
 
 from brainseg.data.slices import Float, Stack
 from brainseg.preprocess.inputs import InputParams, box_of, network_batches, to_slice_grid
 
+Network = Callable[[Float], Float]
+"""Of float32 [b, channels, s, s] the tumour probabilities, float32 [b, 1, s, s] in 0..1."""
 
-def volume_probability(
-    network: nn.Module, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8
-) -> Float:
+
+def volume_probability(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Float:
     """Tumour probability of every pixel of a preprocessed volume.
 
     Args:
-        network: in eval mode, on any device.
+        network: see `Network`.
         stack: brain-extracted and equalised as the network was trained on.
         params: the network's input grid.
         tta: average over the slice and its left-right mirror image.
@@ -41,16 +42,14 @@ def volume_probability(
     return out
 
 
-@torch.inference_mode()
-def grid_probability(network: nn.Module, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
+def grid_probability(network: Network, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
     """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, channels, s, s]."""
-    device = next(network.parameters()).device
     out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)
     for start in range(0, len(inputs), batch_size):
-        batch = torch.from_numpy(inputs[start : start + batch_size]).to(device)
-        batch = batch.contiguous(memory_format=torch.channels_last)
-        probability = network(batch).float().sigmoid()
+        batch = inputs[start : start + batch_size]
+        probability = network(batch)
         if tta:
-            probability = (probability + network(batch.flip(3)).float().sigmoid().flip(3)) / 2
-        out[start : start + len(batch)] = probability[:, 0].cpu().numpy()
+            mirrored = network(np.ascontiguousarray(batch[..., ::-1]))
+            probability = (probability + mirrored[..., ::-1]) / np.float32(2)
+        out[start : start + len(batch)] = probability[:, 0]
     return out

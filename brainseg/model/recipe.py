@@ -1,4 +1,4 @@
-"""The parameters of training: the section `train`, which both networks share, and `unet` and `unetpp`."""
+"""The parameters of training: the section `train`, which all networks share, and the section of each network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from brainseg.model.architecture import NetworkParams
 from brainseg.model.augment import AugmentParams
-from brainseg.model.networks import NetworkParams
 from brainseg.preprocess.inputs import InputParams
 
 
 class TrainParams(InputParams):
-    """What both networks share.
+    """Section `train` of params.yaml: what all networks share.
 
     Attributes:
         device: `auto` takes CUDA where there is one.
@@ -34,7 +34,7 @@ class TrainParams(InputParams):
     ema_decay: float = Field(ge=0, lt=1)
     grad_clip: float = Field(gt=0)
     patience: int = Field(ge=1)
-    replicate: int = Field(default=0, ge=0)
+    replicate: int = Field(ge=0)
     augment: AugmentParams
 
     @property
@@ -43,8 +43,8 @@ class TrainParams(InputParams):
         return InputParams(**self.model_dump(include=set(InputParams.model_fields)))
 
 
-class RunParams(NetworkParams):
-    """One network and how long and fast it learns.
+class NetworkTrainParams(NetworkParams):
+    """The section of one network, under its name: what is built, and how long and fast it learns.
 
     Attributes:
         epochs: passes over the training slices; 0 keeps the initial weights.
@@ -53,3 +53,8 @@ class RunParams(NetworkParams):
 
     epochs: int = Field(ge=0, le=10000)
     lr: float = Field(gt=0, le=1)
+
+    @property
+    def network(self) -> NetworkParams:
+        """What is built alone, as a model file keeps it."""
+        return NetworkParams(**self.model_dump(include=set(NetworkParams.model_fields)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from brainseg.model.augment import augment
 from brainseg.model.dataset import TrainingData
 from brainseg.model.forward import grid_probability
 from brainseg.model.losses import dice_bce
-from brainseg.model.networks import Architecture
-from brainseg.model.recipe import RunParams, TrainParams
-from brainseg.model.run import Run, start
+from brainseg.model.networks import Probabilities
+from brainseg.model.recipe import NetworkTrainParams, TrainParams
+from brainseg.model.state import TrainingState, start
 from brainseg.preprocess.inputs import to_slice_grid
 from brainseg.progress import progress
 
@@ -43,14 +42,24 @@ class Trained:
     scores: dict[str, float]
 
 
+class Reporter:
+    """What a training tells while it goes on; this one keeps it to itself."""
+
+    def resumed(self, epoch: int) -> None:
+        """The training was interrupted and continues after this epoch."""
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """An epoch is over and kept; its row of the history."""
+
+
 def train(
-    architecture: Architecture,
-    run_params: RunParams,
-    params: TrainParams,
+    architecture: str,
+    network_params: NetworkTrainParams,
+    train_params: TrainParams,
     data: TrainingData,
     seed: int,
     checkpoints: Path,
-    report: Callable[[dict[str, float]], None] = lambda row: None,
+    reporter: Reporter | None = None,
 ) -> Trained:
     """Train one network and keep the epoch with the best whole-volume validation Dice.
 
@@ -59,48 +68,51 @@ def train(
 
     Args:
         architecture: which network.
-        run_params: its section of params.yaml.
-        params: the shared section.
+        network_params: its own section of params.yaml.
+        train_params: the section `train`, which all networks share.
         data: training slices and validation volumes; without the latter the last epoch is kept.
         seed: of every draw.
         checkpoints: folder for the state of an unfinished run; emptied at the end by `finish`.
-        report: called with each finished epoch's row.
+        reporter: is told what happens, as it happens.
 
     Raises:
         TrainingError: the loss is not finite, memory ran out, or a batch is too small for batch norm.
     """
+    reporter = reporter or Reporter()
     _deterministic()
-    if params.replicate:
-        seed = _mix(seed, params.replicate)
+    if train_params.replicate:
+        seed = _mix(seed, train_params.replicate)
     torch.manual_seed(seed)
-    path = _checkpoint_path(architecture, run_params, params, data, seed, checkpoints)
-    run = start(architecture, run_params, params, steps=len(_batches(torch.arange(len(data.images)), params)))
-    if state := checkpoint.read(path):
-        run.restore(state)
-        report({"resumed_after_epoch": len(run.history)})
+    path = _checkpoint_path(architecture, network_params, train_params, data, seed, checkpoints)
+    steps = len(_batches(torch.arange(len(data.images)), train_params))
+    state = start(architecture, network_params, train_params, steps)
+    if snapshot := checkpoint.read(path):
+        state.restore(snapshot)
+        reporter.resumed(len(state.history))
     images, masks = torch.from_numpy(data.images), torch.from_numpy(data.masks)
-    images, masks = run.fabric.to_device((images, masks))
+    images, masks = state.fabric.to_device((images, masks))
     try:
-        while not _finished(run, run_params.epochs, params.patience):
-            epoch = len(run.history) + 1
-            loss = _epoch(run, images, masks, params, seed, epoch) if run_params.epochs else None
-            _validate(run, data, epoch if run_params.epochs else 0, loss)
-            checkpoint.write(path, run.state())
-            report(run.history[-1])
+        while not _finished(state, network_params.epochs, train_params.patience):
+            epoch = len(state.history) + 1
+            loss = _epoch(state, images, masks, train_params, seed, epoch) if network_params.epochs else None
+            _validate(state, data, epoch if network_params.epochs else 0, loss)
+            checkpoint.write(path, state.snapshot())
+            reporter.epoch(state.history[-1])
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(params) from error
+        raise _out_of_memory(train_params) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
         raise TrainingError(
-            f"a batch of a single slice is too small for batch norm at train.input_size {params.input_size}: change "
-            f"train.batch_size ({params.batch_size}; {len(data.images)} slices to train on) or raise the size."
+            "a batch of a single slice is too small for batch norm at train.input_size "
+            f"{train_params.input_size}: change train.batch_size ({train_params.batch_size}; {len(data.images)} "
+            "slices to train on) or raise the size."
         ) from None
     except RuntimeError as error:
         if "can't allocate memory" in str(error):  # the CPU allocator has no class of its own
-            raise _out_of_memory(params) from error
+            raise _out_of_memory(train_params) from error
         raise
-    return Trained(run.best, run.history, run.best_row, run.best_scores)
+    return Trained(state.best, state.history, state.best_row, state.best_scores)
 
 
 def finish(checkpoints: Path) -> None:
@@ -117,44 +129,51 @@ def _deterministic() -> None:
 
 
 def _checkpoint_path(
-    architecture: str, run_params: RunParams, params: TrainParams, data: TrainingData, seed: int, folder: Path
+    architecture: str,
+    network_params: NetworkTrainParams,
+    train_params: TrainParams,
+    data: TrainingData,
+    seed: int,
+    folder: Path,
 ) -> Path:
     """One name per run: other data, parameters, seed, threads or torch never meet in a checkpoint."""
     truths = [volume.truth for volume in data.validation.values()]
     environment = [seed, architecture, torch.__version__, torch.get_num_threads()]
-    parts = [run_params.model_dump(), params.model_dump(), environment, data.images, data.masks, *truths]
+    parts = [network_params.model_dump(), train_params.model_dump(), environment, data.images, data.masks, *truths]
     path = folder / f"{checkpoint.fingerprint(*parts)}.pt"
     checkpoint.discard_others(folder, keep=path)
     return path
 
 
-def _finished(run: Run, epochs: int, patience: int) -> bool:
-    if not run.history:
+def _finished(state: TrainingState, epochs: int, patience: int) -> bool:
+    if not state.history:
         return False
-    last = run.history[-1]["epoch"]
-    return last >= epochs or last - run.best_row["epoch"] >= patience
+    last = state.history[-1]["epoch"]
+    return last >= epochs or last - state.best_row["epoch"] >= patience
 
 
-def _batches(order: Tensor, params: TrainParams) -> list[Tensor]:
+def _batches(order: Tensor, train_params: TrainParams) -> list[Tensor]:
     """Divide into batches; one slice left over joins the batch before, since batch norm needs two."""
-    batches = list(order.split(params.batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 < params.batch_size:
+    batches = list(order.split(train_params.batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1 < train_params.batch_size:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
 
-def _epoch(run: Run, images: Tensor, masks: Tensor, params: TrainParams, seed: int, epoch: int) -> float:
+def _epoch(
+    state: TrainingState, images: Tensor, masks: Tensor, train_params: TrainParams, seed: int, epoch: int
+) -> float:
     """One pass over the training slices; returns the mean loss."""
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
     torch.manual_seed(_mix(seed, epoch))  # layers that draw by themselves
-    network, optimizer = run.wrapped
+    network, optimizer = state.wrapped
     network.train()
     total = 0.0
-    batches = _batches(torch.randperm(len(images), generator=generator), params)
+    batches = _batches(torch.randperm(len(images), generator=generator), train_params)
     for batch in progress(batches, f"epoch {epoch}"):
         batch = batch.to(images.device)
-        image, mask = augment(images[batch].float(), masks[batch, None].float(), params.augment, generator)
-        loss = dice_bce(network(image.contiguous(memory_format=torch.channels_last)), mask, params.dice_weight)
+        image, mask = augment(images[batch].float(), masks[batch, None].float(), train_params.augment, generator)
+        loss = dice_bce(network(image.contiguous(memory_format=torch.channels_last)), mask, train_params.dice_weight)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
@@ -162,38 +181,39 @@ def _epoch(run: Run, images: Tensor, masks: Tensor, params: TrainParams, seed: i
                 "or train.grad_clip, and start again."
             )
         optimizer.zero_grad()
-        run.fabric.backward(loss)
-        run.fabric.clip_gradients(network, optimizer, max_norm=params.grad_clip, error_if_nonfinite=False)
+        state.fabric.backward(loss)
+        state.fabric.clip_gradients(network, optimizer, max_norm=train_params.grad_clip, error_if_nonfinite=False)
         optimizer.step()
-        assert run.schedule is not None
-        run.schedule.step()
-        run.average.update_parameters(run.network)
+        assert state.schedule is not None
+        state.schedule.step()
+        state.average.update_parameters(state.network)
         total += value * len(batch)
     return total / len(images)
 
 
-def _validate(run: Run, data: TrainingData, epoch: int, loss: float | None) -> None:
+def _validate(state: TrainingState, data: TrainingData, epoch: int, loss: float | None) -> None:
     """Score the averaged weights on whole validation volumes; keep them if they are the best."""
-    network = run.average.module.eval()
+    network = state.average.module.eval()
+    probabilities = Probabilities(network)
     scores = {}
     for patient, volume in data.validation.items():
-        grid = grid_probability(network, volume.inputs, tta=False)
+        grid = grid_probability(probabilities, volume.inputs, tta=False)
         prediction = to_slice_grid(grid, volume.box, *volume.truth.shape[1:]) >= 0.5
         scores[patient] = overlap(volume.truth, prediction).dice
-    row = {"epoch": epoch, "lr": run.optimizer.param_groups[0]["lr"]}
+    row = {"epoch": epoch, "lr": state.optimizer.param_groups[0]["lr"]}
     row |= {"val_dice": float(np.mean(list(scores.values())))} if scores else {}
-    run.history.append(row | ({"train_loss": loss} if loss is not None else {}))
-    if run.best_row["epoch"] == epoch:
-        run.best = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
-        run.best_scores = scores
+    state.history.append(row | ({"train_loss": loss} if loss is not None else {}))
+    if state.best_row["epoch"] == epoch:
+        state.best = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+        state.best_scores = scores
 
 
 def _mix(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _out_of_memory(params: TrainParams) -> TrainingError:
+def _out_of_memory(train_params: TrainParams) -> TrainingError:
     return TrainingError(
-        f"memory ran out while training with train.batch_size {params.batch_size} and train.input_size "
-        f"{params.input_size}; lower one of them."
+        f"memory ran out while training with train.batch_size {train_params.batch_size} and train.input_size "
+        f"{train_params.input_size}; lower one of them."
     )

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from brainseg.data.slices import FLAIR, U8, Bool
-from brainseg.preprocess.volumes import fill_holes, largest_component, morphology
+from brainseg.preprocess.morphology import fill_holes, largest_component, morphology
 
 MARGIN_PX = 2
 LEAST_KEPT = 0.7

@@ -24,9 +24,9 @@ class ClaheParams(Params):
         tile_grid: tiles along each side of the brain's bounding box.
     """
 
-    enabled: bool = True
-    clip_limit: float = Field(default=2.0, gt=0, le=100)
-    tile_grid: int = Field(default=8, ge=1, le=64)
+    enabled: bool
+    clip_limit: float = Field(gt=0, le=100)
+    tile_grid: int = Field(ge=1, le=64)
 
 
 def apply_clahe(stack: AnyStack, params: ClaheParams) -> AnyStack:

@@ -37,8 +37,8 @@ class InputParams(Params):
     input_size: int = Field(ge=32, le=1024)
     crop_to_brain: bool
     normalization: Literal["zscore", "percentile"]
-    neighbours: int = Field(default=0, ge=0, le=4)
-    mirror: bool = False
+    neighbours: int = Field(ge=0, le=4)
+    mirror: bool
 
     @property
     def channels(self) -> int:

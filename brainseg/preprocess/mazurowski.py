@@ -17,7 +17,7 @@ from torch import nn
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.errors import DataError
 from brainseg.files import sha256
-from brainseg.preprocess.volumes import largest_component
+from brainseg.preprocess.morphology import largest_component
 
 # The link in skull-stripping/download_weights.sh of the authors' repository (commit fd4e9e6).
 WEIGHTS_URL = "https://docs.google.com/uc?export=download&id=1yfXFngcJvBO3EKuC6-ASboW_TPyLSLgd"

@@ -16,7 +16,7 @@ from brainseg.data.slices import FLAIR, U8, AnyStack, Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.params import Choices, Params
 from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 
 Method = Literal["deepbet", "mazurowski", "classical", "none"]
 
@@ -32,16 +32,18 @@ class SkullStripParams(Params):
         min_fraction: smallest plausible share of the volume that the mask covers before dilation.
         max_fraction: largest plausible share.
         fallback: the method for a volume whose mask is implausible; if that fails too, everything is kept.
-        weights: for "mazurowski", the path of weights_128.h5, or "download" for the authors' file.
-        weights_sha256: the digest the weights must have; needed to download, since the authors publish none.
+        weights: for "mazurowski" alone, left out otherwise: the path of weights_128.h5, or "download" for the authors'
+            file.
+        weights_sha256: the digest that the weights must have; may be left out, but not for a download, since the
+            authors publish none.
     """
 
-    method: Method = "deepbet"
-    sequences: Literal["flair", "most"] = "flair"
-    dilate_px: int = Field(default=3, ge=0, le=20)
-    min_fraction: float = Field(default=0.08, ge=0, lt=1)
-    max_fraction: float = Field(default=0.30, gt=0, le=1, validate_default=True)
-    fallback: Literal["classical", "none"] = "classical"
+    method: Method
+    sequences: Literal["flair", "most"]
+    dilate_px: int = Field(ge=0, le=20)
+    min_fraction: float = Field(ge=0, lt=1)
+    max_fraction: float = Field(gt=0, le=1)
+    fallback: Literal["classical", "none"]
     # The digest stands before the weights, whose check looks at it.
     weights_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     weights: str | None = Field(default=None, validate_default=True)

@@ -35,8 +35,8 @@ class RadiogenomicsParams(ShapeParams):
         bootstrap: resamples behind the interval of an area under the ROC curve.
     """
 
-    ibsi: bool = True
-    bootstrap: int = Field(default=2000, ge=100, le=100_000)
+    ibsi: bool
+    bootstrap: int = Field(ge=100, le=100_000)
 
 
 def measure(mask: Bool, params: RadiogenomicsParams, spacing: Spacing | None = None) -> dict[str, float]:

@@ -22,7 +22,7 @@ from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.params import Params
-from brainseg.preprocess.volumes import largest_component
+from brainseg.preprocess.morphology import largest_component
 from brainseg.radiogenomics.ellipsoid import Points, enclosing_ellipsoid
 
 Spacing = tuple[float, float, float]
@@ -38,10 +38,10 @@ class ShapeParams(Params):
         outline_points: points, equally far apart, that the outline is resampled to.
     """
 
-    thickness: float = Field(default=5.0, gt=0)
-    bins: int = Field(default=10, ge=1, le=360)
-    smoothing: float = Field(default=0.1, gt=0, lt=1)
-    outline_points: int = Field(default=360, ge=16, le=10_000)
+    thickness: float = Field(gt=0)
+    bins: int = Field(ge=1, le=360)
+    smoothing: float = Field(gt=0, lt=1)
+    outline_points: int = Field(ge=16, le=10_000)
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,7 @@ def radial_distances(plane: Bool, params: ShapeParams, step: tuple[float, float]
     Returns:
         Distances divided by their mean, and angles in radians, float64 [outline_points] each, equally far apart.
     """
-    labels, count = ndimage.label(plane, np.ones((3, 3)))
-    part = ndimage.binary_fill_holes(labels == 1 + int(np.bincount(labels[plane])[1:].argmax()) if count > 1 else plane)
+    part = ndimage.binary_fill_holes(largest_component(plane))
     border = max(find_contours(np.pad(part, 1).astype(np.float32), 0.5, fully_connected="high"), key=len) - 1
     centre = np.array([where.mean() for where in part.nonzero()])
     offsets = _equally_spaced((border - centre) * step, params.outline_points)

@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from brainseg.data.raw import institution
 from brainseg.model.catalogue import CATALOGUE, MODELS, NETWORKS, Entry
 from brainseg.report.genomics import box_plots
 from brainseg.report.page_inputs import Sources
@@ -92,7 +93,7 @@ def _models(table: pd.DataFrame) -> list[tuple[str, Entry, pd.DataFrame]]:
 def _distribution(table: pd.DataFrame) -> go.Figure:
     boxes = [
         go.Box(
-            x=rows["patient"].str.split("_").str[1], y=rows["dice"], text=rows["patient"], name=entry.label,
+            x=rows["patient"].map(institution), y=rows["dice"], text=rows["patient"], name=entry.label,
             boxpoints="all", jitter=0.4, pointpos=0, marker={"color": entry.colour, "symbol": entry.symbol},
             offsetgroup=name,
         )

@@ -6,16 +6,14 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from brainseg.errors import DataError
 from brainseg.model.catalogue import NETWORKS
-from brainseg.params import read_yaml
+from brainseg.params import read_yaml, shipped
 from brainseg.report.scores import Results
 
 TABLES = ("patients", "institutions", *(f"history_{name}" for name in NETWORKS))
@@ -85,8 +83,7 @@ def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> So
 
 def changed_params(params: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Parameters that differ from those the package recommends: dotted key -> (default, here)."""
-    defaults = yaml.safe_load((Path(str(files("brainseg"))) / "defaults.yaml").read_text(encoding="utf-8"))
-    usual, here = _flat(defaults), _flat(params)
+    usual, here = _flat(shipped()), _flat(params)
     keys = sorted(usual.keys() | here.keys())
     return {key: (usual.get(key), here.get(key)) for key in keys if usual.get(key) != here.get(key)}
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skimage.measure import find_contours
 
 from brainseg.data.slices import U8, Bool
+from brainseg.scans.grey import white_level
 
 QUALITY = 82
 MARGIN_PX = 6
@@ -34,8 +35,7 @@ def window_of(brain: Bool, margin: int = MARGIN_PX) -> Window:
 
 def white_of(stack: U8) -> float:
     """The brightness to show as white: the 99.5th percentile of what is not black."""
-    bright = stack[stack > 0]
-    return max(float(np.percentile(bright, 99.5)), 1.0) if bright.size else 1.0
+    return white_level(stack[stack > 0])
 
 
 def data_url(grey: npt.NDArray[np.generic], white: float = 255.0) -> str:

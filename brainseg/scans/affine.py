@@ -6,11 +6,10 @@ import math
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 
+from brainseg.data.slices import Float64
 from brainseg.errors import DataError
 
-Affine = npt.NDArray[np.float64]
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # metre, mm, micron; none is taken for mm, as everybody does
 _UNIT_BITS = 7  # of xyzt_units; the others are of time
 SAME_SIZE = 0.01
@@ -35,7 +34,7 @@ def unit_mm(image: nib.Nifti1Image) -> float:
     return _UNIT_MM[code]
 
 
-def affine_mm(image: nib.Nifti1Image) -> Affine:
+def affine_mm(image: nib.Nifti1Image) -> Float64:
     """From voxels to millimetres, whatever the header's unit is."""
     unit = unit_mm(image)
     return np.asarray(image.affine, float) if unit == 1 else np.diag([unit, unit, unit, 1.0]) @ image.affine
@@ -92,9 +91,9 @@ def shear_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
     return [f"{where} has axes that are {degrees:.0f} degrees off a right angle (a sheared affine); resample it"]
 
 
-def _forms(image: nib.Nifti1Image) -> tuple[Affine | None, Affine | None]:
+def _forms(image: nib.Nifti1Image) -> tuple[Float64 | None, Float64 | None]:
     return image.header.get_sform(coded=True)[0], image.header.get_qform(coded=True)[0]
 
 
-def _unit(affine: Affine) -> Affine:
+def _unit(affine: Float64) -> Float64:
     return np.asarray(affine[:3, :3] / nib.affines.voxel_sizes(affine))

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from brainseg.data.slices import U8, Bool
+from brainseg.data.slices import U8, Bool, Float
 from brainseg.scans.scan import Image, Spacing
 
 SIDE = 256
-PIXEL_MM = 240 / SIDE
-"""The training data's usual field of view of 240 mm on 256 pixels; where a scan has no spacing, its longer side is."""
+FIELD_OF_VIEW_MM = 240.0
+"""The training data's usual one; where a scan has no spacing, its longer side is taken to be as long."""
+PIXEL_MM = FIELD_OF_VIEW_MM / SIDE
 WHITE_PERCENTILE = 99.95
 BACKGROUND_SHARE = 0.2
 """The corner's value, if this share of the scan has it, is no tissue."""
-Float = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Canvas:
 
 def canvas_for(height: int, width: int, spacing: Spacing | None) -> Canvas:
     """The canvas of slices [height, width]; slices of 256 x 256 without spacing stay as they are."""
-    row_mm, column_mm = spacing[1:] if spacing else (SIDE * PIXEL_MM / max(height, width),) * 2
+    row_mm, column_mm = spacing[1:] if spacing else (FIELD_OF_VIEW_MM / max(height, width),) * 2
     rows, columns = (max(1, round(size * mm / PIXEL_MM)) for size, mm in ((height, row_mm), (width, column_mm)))
     return Canvas(height, width, rows, columns, max(SIDE, rows, columns))
 

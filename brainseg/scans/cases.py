@@ -1,4 +1,4 @@
-"""What the user named: which cases it holds, of which kind, and how each is read."""
+"""What the user named: which cases it holds, of which format, and how each is read."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.files import sha256
-from brainseg.scans import dicom, nifti, tif
-from brainseg.scans.names import alike, check_name, folder_name
-from brainseg.scans.nifti_file import is_nifti
+from brainseg.scans.format import Format
+from brainseg.scans.formats import FORMATS
+from brainseg.scans.names import alike, check_name
 from brainseg.scans.scan import Scan
-
-Kind = Literal["tif", "nifti", "dicom"]
 
 
 @dataclass(frozen=True)
@@ -27,23 +24,32 @@ class Case:
 
     Attributes:
         name: names the output and the scan; one plain part of a path.
-        kind: of the files.
+        kind: its format's name in `FORMATS`.
         paths: `flair` and any of `pre`, `post`; one folder of TIF slices, or one slice, stands under `flair`.
     """
 
     name: str
-    kind: Kind
+    kind: str
     paths: Mapping[str, Path]
+
+    @property
+    def format(self) -> Format:
+        """Of the files."""
+        return FORMATS[self.kind]
 
     @property
     def places(self) -> dict[str, str]:
         """Where its files lie, whatever folder the command was started in."""
         return {key: os.path.abspath(path) for key, path in self.paths.items()}
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included."""
-        entries = [(key, name, sha256(file)) for key, path in sorted(self.paths.items()) for name, file in _files(path)]
+        """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included; worked out once."""
+        entries = [
+            (key, str(file.relative_to(path if path.is_dir() else path.parent)), sha256(file))
+            for key, path in sorted(self.paths.items())
+            for file in self.format.files(path)
+        ]
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def read(self, *, truth: bool = False, trust: bool = False) -> Scan:
@@ -53,28 +59,10 @@ class Case:
             DataError: the files are not what they should be, or there can be no truth.
             NotTrusted: the files are probably not what they are taken for.
         """
-        if truth and self.kind != "tif":
-            raise DataError(
-                f"{self.paths['flair']} is no TIF slice or folder of them: --score needs <slice>_mask.tif beside each."
-            )
-        match self.kind:
-            case "tif":
-                path = self.paths["flair"]
-                read = tif.read_tif_slice if path.is_file() else tif.read_tif_folder
-                return read(path, self.name, truth=truth)
-            case "nifti":
-                return nifti.read_nifti(self.paths, self.name, trust=trust)
-            case "dicom":
-                return dicom.read_dicom(self.paths, self.name, trust=trust)
-        raise TypeError(f"no way to read a case of kind {self.kind!r}")
-
-
-def _files(path: Path) -> list[tuple[str, Path]]:
-    """What is read from `path`, by name within it."""
-    if path.is_dir():
-        return [(str(file.relative_to(path)), file) for file in sorted(path.rglob("*")) if file.is_file()]
-    mask = path.with_name(f"{path.stem}{MASK_SUFFIX}{path.suffix}")
-    return [(file.name, file) for file in (path, mask) if file.is_file()]
+        if truth and not self.format.truth:
+            known = " or ".join(known.truth for known in FORMATS.values() if known.truth)
+            raise DataError(f"{self.paths['flair']} is no {known}.")
+        return self.format.read(self.paths, self.name, truth=truth, trust=trust)
 
 
 def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = None) -> list[Case]:
@@ -89,11 +77,10 @@ def find_cases(inputs: Sequence[Path], sequences: Mapping[str, Path] | None = No
         DataError: nothing there, something else than a scan, a name that no file can have (see `check_name`), or two
             cases whose names are one, at least to file systems that do not tell upper from lower case.
     """
-    sequences = dict(sequences or {})
     if sequences:
-        cases = [_by_sequence(list(inputs), sequences)]
+        cases = [_by_sequence(list(inputs), dict(sequences))]
     elif not inputs:
-        raise DataError("no input is named; name a folder of TIF slices, a NIfTI file or a DICOM folder.")
+        raise DataError(f"no input is named; name {_any_input()}.")
     else:
         cases = [case for path in inputs for case in _cases_of(path)]
     seen: dict[str, Case] = {}
@@ -118,38 +105,37 @@ def _by_sequence(inputs: list[Path], sequences: dict[str, Path]) -> Case:
         raise DataError(f"--flair names the scan, so {inputs[0]} cannot be another; run them apart.")
     for path in sequences.values():
         _require(path)
-    flair = sequences["flair"]
-    if all(path.is_dir() for path in sequences.values()):
-        return Case(folder_name(flair), "dicom", sequences)
-    if all(path.is_file() for path in sequences.values()):
-        return Case(nifti.stem(flair), "nifti", sequences)
-    raise DataError("--flair, --pre and --post mix files and folders; expected NIfTI files, or DICOM folders.")
+    for kind, known in FORMATS.items():
+        if all(map(known.takes, sequences.values())):
+            return Case(known.name(sequences["flair"]), kind, sequences)
+    for path in sequences.values():
+        if not any(known.takes(path) for known in FORMATS.values()):
+            raise _no_scan(path)
+    expected = ", or ".join(known.sequences for known in FORMATS.values() if known.sequences)
+    raise DataError(f"--flair, --pre and --post mix files and folders; expected {expected}.")
 
 
 def _cases_of(path: Path) -> list[Case]:
     _require(path)
+    for kind, known in FORMATS.items():
+        if found := known.cases(path):
+            return [Case(known.name(case), kind, {"flair": case}) for case in found]
+    raise _no_scan(path)
+
+
+def _no_scan(path: Path) -> DataError:
+    if advice := next(filter(None, (known.advice(path) for known in FORMATS.values())), ""):
+        return DataError(advice)
     if path.is_file():
-        return [_file_case(path)]
-    if tif.image_files(path):
-        return [Case(folder_name(path), "tif", {"flair": path})]
-    inner = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-    if any(tif.image_files(child) for child in inner):
-        return [Case(child.name, "tif", {"flair": child}) for child in inner if tif.image_files(child)]
-    if any(dicom.is_dicom(child) for child in path.rglob("*")):
-        return [Case(folder_name(path), "dicom", {"flair": path})]
+        return DataError(f"{path} is no scan; name {_any_input()}.")
     found = sorted({child.suffix or child.name for child in path.iterdir()})
-    if any(is_nifti(child) for child in path.iterdir()):
-        raise DataError(f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz.")
-    raise DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected TIF slices, or DICOM.")
+    expected = ", or ".join(known.folder for known in FORMATS.values() if known.folder)
+    return DataError(f"{path} holds no scan ({', '.join(found[:5]) or 'it is empty'}); expected {expected}.")
 
 
-def _file_case(path: Path) -> Case:
-    if is_nifti(path):
-        return Case(nifti.stem(path), "nifti", {"flair": path})
-    if path.suffix.lower() in tif.SUFFIXES:
-        return Case(path.stem, "tif", {"flair": path})
-    advice = "name its folder, which is the case" if dicom.is_dicom(path) else "name a .nii or .nii.gz file"
-    raise DataError(f"{path} is no NIfTI file; {advice}.")
+def _any_input() -> str:
+    *others, last = (known.inputs for known in FORMATS.values())
+    return f"{', '.join(others)} or {last}"
 
 
 def _require(path: Path) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,20 +11,18 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.scans.affine import check_affine
-from brainseg.scans.dicom_checks import (
-    Series,
-    check_inflated,
-    check_series,
-    check_together,
-    inverted_by,
-    many_frames,
-)
+from brainseg.scans.axial import axial_size, on_grid
+from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
+from brainseg.scans.dicom_seg import write_seg
+from brainseg.scans.dicom_series import is_dicom, only_series, read_series, tell_apart
+from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
-from brainseg.scans.nifti import NiftiOrigin, axial_size, from_nibabel, on_grid
+from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import Scan, check_values
+from brainseg.scans.scan import Image, Scan
 
 
 @dataclass(frozen=True)
@@ -34,14 +30,45 @@ class DicomOrigin(NiftiOrigin):
     """The FLAIR's slices, and the volume that they make as a NIfTI image."""
 
     series: tuple[Any, ...] = ()
-    kind: str = "dicom"
+
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+        """The NIfTI files, and `<name>_seg.dcm` if there is tumour: a DICOM SEG cannot be empty; see `Origin.write`."""
+        super().write(out, name, maps, model)
+        if not (mask := maps[MASK_SUFFIX]).any():
+            return []
+        try:
+            write_seg(out / _seg_name(name), mask, self.image, self.series, model)
+        except DataError as error:
+            return [str(error)]
+        return []
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file has DICOM's mark behind its preamble."""
-    from pydicom.misc import is_dicom as marked
+class DicomFormat(Format):
+    """Folders of one series, or of several that their descriptions tell apart; or one for each sequence."""
 
-    return path.is_file() and marked(path)
+    inputs = "a DICOM folder"
+    folder = "DICOM"
+    sequences = "DICOM folders"
+
+    def cases(self, path: Path) -> list[Path]:
+        return [path] if path.is_dir() and any(map(is_dicom, path.rglob("*"))) else []
+
+    def takes(self, path: Path) -> bool:
+        """See `Format.takes`; a folder without DICOM is refused when it is read."""
+        return path.is_dir()
+
+    def advice(self, path: Path) -> str:
+        return f"{path} is no NIfTI file; name its folder, which is the case." if is_dicom(path) else ""
+
+    def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
+        return read_dicom(paths, name, trust=trust)
+
+    def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
+        return [*(file_name(name, end) for end in ends), _seg_name(name)]
+
+
+def _seg_name(name: str) -> str:
+    return f"{name}_seg.dcm"
 
 
 def read_dicom(folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
@@ -69,97 +96,17 @@ def _read(folders: Mapping[str, Path], name: str | None, trust: bool) -> Scan:
     if len(folders) == 1:
         found = tell_apart(folders["flair"], read_series(folders["flair"]))
     else:
-        found = {key: _only(folder, read_series(folder)) for key, folder in folders.items()}
+        found = {key: only_series(folder, read_series(folder)) for key, folder in folders.items()}
     where = {key: folders.get(key, folders["flair"]) for key in found}
     check_together(found, folders["flair"], trust, warnings)
     volumes = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
-    flair = volumes["flair"]
-    shape = flair.shape
-    sequences = {}
+    flair, sequences = volumes["flair"], {}
     for key, image in volumes.items():
-        values = np.asarray(image.dataobj)
-        check_values(values, f"the {key} series in {where[key]}")
-        moved = None if key == "flair" else on_grid(values, image, flair, shape)
-        if moved is not None:
-            warnings.append(f"the {key} series has another grid than FLAIR and was resampled to it")
-            check_values(moved, f"the {key} series in {where[key]}, resampled to the grid of FLAIR,")
-        sequences[key] = values if moved is None else moved
+        values, place = np.asarray(image.dataobj), f"the {key} series in {where[key]}"
+        sequences[key] = on_grid(values, image, flair, flair.shape, place, warnings)
     origin = DicomOrigin(flair, series=tuple(found["flair"]))
     sources = tuple(dict.fromkeys(folders.values()))
-    return from_nibabel(name or folders["flair"].name, sequences, flair, sources, warnings, origin)
-
-
-def read_series(folder: Path) -> list[Series]:
-    """The image series in `folder` and the folders in it, each with its slices in no order.
-
-    Raises:
-        DataError: none is there, or a file is damaged.
-    """
-    import pydicom
-
-    series: dict[str, Series] = defaultdict(list)
-    for path in sorted(path for path in folder.rglob("*") if is_dicom(path)):
-        try:
-            check_inflated(path, pydicom.filereader.read_file_meta_info(path))
-            dataset = pydicom.dcmread(path)
-        except (DataError, PermissionError, MemoryError):
-            raise
-        except Exception as error:  # pydicom raises many kinds on damaged files
-            raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
-        kind = dataset.file_meta.get("MediaStorageSOPClassUID")
-        if "PixelData" not in dataset and (kind is None or "Image Storage" in kind.name):
-            raise DataError(f"{path} is a DICOM image without its pixels; it is cut off, copy it again.")
-        if "PixelData" in dataset:
-            series[str(dataset.get("SeriesInstanceUID", ""))].append(dataset)
-    if not series:
-        raise DataError(f"{folder} holds no DICOM images; name a folder with a series.")
-    return list(series.values())
-
-
-def tell_apart(folder: Path, series: list[Series]) -> dict[str, Series]:
-    """Which series is which sequence; one series is FLAIR, whatever it is called.
-
-    Raises:
-        DataError: a series is not recognised, or two claim one sequence.
-    """
-    if len(series) == 1:
-        return {"flair": series[0]}
-    found: dict[str, Series] = {}
-    for datasets in series:
-        key = _sequence(datasets[0])
-        if key is None or key in found:
-            names = "; ".join(sorted(repr(_title(other[0])) for other in series))
-            why = "is not recognised" if key is None else f"is {key} as another one"
-            raise DataError(
-                f"{folder} holds {len(series)} series ({names}), of which {_title(datasets[0])!r} {why}; "
-                "name the folders of one series each with --flair, --pre and --post."
-            )
-        found[key] = datasets
-    if "flair" not in found:
-        raise DataError(f"{folder} holds no series called FLAIR; name its folder with --flair.")
-    return found
-
-
-def _sequence(dataset: Any) -> str | None:
-    title = _title(dataset).lower()
-    if "flair" in title or "dark fluid" in title:
-        return "flair"
-    if not re.search(r"t1|mprage|spgr|bravo|tfe", title):
-        return None
-    contrast = bool(dataset.get("ContrastBolusAgent")) or re.search(r"post|gd|gad|\+ ?c\b|contrast|\bce\b", title)
-    before = re.search(r"\bpre\b|without|w/o|\bnon", title)
-    return "post" if contrast and not before else "pre"
-
-
-def _title(dataset: Any) -> str:
-    return str(dataset.get("SeriesDescription") or dataset.get("ProtocolName") or "no description")
-
-
-def _only(folder: Path, series: list[Series]) -> Series:
-    if len(series) > 1:
-        names = "; ".join(sorted(repr(_title(other[0])) for other in series))
-        raise DataError(f"{folder} holds {len(series)} series ({names}), expected one; put them into folders.")
-    return series[0]
+    return from_nibabel(name or folders["flair"].name, sequences, sources, warnings, origin)
 
 
 def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> nib.Nifti1Image:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
+import brainseg
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
-from brainseg.scans.dicom import DicomOrigin
-from brainseg.scans.nifti import to_stored
+from brainseg.scans.axial import to_stored
 from brainseg.scans.quiet import overheard
 
 
-def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> None:
+def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> None:
     """Write a DICOM SEG of one segment, referring to the FLAIR's slices.
 
     Args:
         path: .dcm to write.
         mask: bool [n, height, width]; not empty.
-        origin: of the scan.
-        algorithm: name of the model.
-        version: of brainseg.
+        image: the volume that the slices make.
+        series: the FLAIR's slices, of pydicom.Dataset.
+        model: that found the mask.
 
     Raises:
         DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
     """
     try:
         with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
-            seg = _seg(mask, origin, algorithm, version)
+            seg = _seg(mask, image, series, model)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataError(
             f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
@@ -40,13 +41,13 @@ def write_seg(path: Path, mask: Bool, origin: DicomOrigin, algorithm: str, versi
         seg.save_as(temporary)
 
 
-def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
+def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> Any:
     import highdicom
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
-    stored = nib.Nifti1Image(to_stored(mask, origin.image).astype(np.uint8), origin.image.affine)
-    pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=origin.series[0].FrameOfReferenceUID)
+    stored = nib.Nifti1Image(to_stored(mask, image).astype(np.uint8), image.affine)
+    pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=series[0].FrameOfReferenceUID)
     description = highdicom.seg.SegmentDescription(
         segment_number=1,
         segment_label="lower-grade glioma, FLAIR abnormality",
@@ -54,11 +55,11 @@ def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
         segmented_property_type=codes.SCT.Neoplasm,
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=f"brainseg {algorithm}", version=version, family=codes.DCM.ArtificialIntelligence
+            name=f"brainseg {model}", version=brainseg.__version__, family=codes.DCM.ArtificialIntelligence
         ),
     )
     return highdicom.seg.Segmentation(
-        source_images=list(origin.series),
+        source_images=list(series),
         pixel_array=pixels,
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[description],
@@ -67,8 +68,8 @@ def _seg(mask: Bool, origin: DicomOrigin, algorithm: str, version: str) -> Any:
         sop_instance_uid=generate_uid(),
         instance_number=1,
         manufacturer="brainseg",
-        manufacturer_model_name=algorithm,
-        software_versions=version,
+        manufacturer_model_name=model,
+        software_versions=brainseg.__version__,
         device_serial_number="0",
-        series_description=f"brainseg {algorithm}",
+        series_description=f"brainseg {model}",
     )

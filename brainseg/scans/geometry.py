@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from brainseg.data.slices import size_text
 from brainseg.errors import DataError, doubt
 from brainseg.scans.canvas import SIDE, canvas_for
-from brainseg.scans.scan import Spacing, by
+from brainseg.scans.scan import Spacing
 
 MOST_VOXELS = 2**28
 """1024 x 1024 x 256, more than any scanner gives of a head; a header that claims more is damaged, or a bomb."""
@@ -40,7 +41,7 @@ def check_size(shape: tuple[int, ...], where: str) -> None:
     """
     if min(shape, default=0) < 1 or math.prod(map(int, shape)) > MOST_VOXELS:
         raise DataError(
-            f"{where} claims {by(shape)} voxels, expected 1 to {MOST_VOXELS:,} in all; its header is damaged, "
+            f"{where} claims {size_text(shape)} voxels, expected 1 to {MOST_VOXELS:,} in all; its header is damaged, "
             "or it is no scan of a head."
         )
 
@@ -62,7 +63,7 @@ def check_field(shape: tuple[int, ...], spacing: Spacing, where: str, trust: boo
     if not all(math.isfinite(mm) and mm > 0 for mm in spacing):
         raise DataError(f"{where} has voxels of {_mm(spacing)}, expected positive sizes; repair its header.")
     sides = [size * mm for size, mm in zip(shape, spacing, strict=True)]
-    found = f"{where} is {by(shape)} voxels of {_mm(spacing)}, a field of view of {_mm(sides)}"
+    found = f"{where} is {size_text(shape)} voxels of {_mm(spacing)}, a field of view of {_mm(sides)}"
     units = "check whether these are millimetres"
     fine, pixel, slices = sorted(spacing)
     thin, narrow, long = sorted(sides)

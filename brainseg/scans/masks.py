@@ -9,13 +9,13 @@ import nibabel as nib
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX, read_tif
-from brainseg.data.slices import Bool
+from brainseg.data.slices import Bool, size_text
 from brainseg.errors import DataError
 from brainseg.scans.affine import shear_doubts, size_doubts
-from brainseg.scans.nifti import axial
+from brainseg.scans.axial import axial, axial_size
 from brainseg.scans.nifti_file import is_nifti, load
-from brainseg.scans.scan import Image, Spacing, by
-from brainseg.scans.tif import numbered_slices, tif_files
+from brainseg.scans.scan import Image, Spacing
+from brainseg.scans.tif_files import numbered_slices, tif_files
 
 MOST_LABELS = 16
 """More different values than that are a picture."""
@@ -44,10 +44,9 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
     if set(values.shape[3:]) == {1}:  # further axes of one entry are none
         values = values.reshape(values.shape[:3])
     if values.ndim != 3:
-        raise DataError(f"{path} is {by(values.shape)}, expected three axes; give one mask a file.")
+        raise DataError(f"{path} is {size_text(values.shape)}, expected three axes; give one mask a file.")
     _check(values, path)
-    stack, spacing = axial(values, image)
-    return np.ascontiguousarray(stack) != 0, spacing
+    return np.ascontiguousarray(axial(values, image)) != 0, axial_size(image)[1]
 
 
 def _one_size(path: Path) -> Callable[[nib.Nifti1Image], None]:
@@ -73,7 +72,9 @@ def _read_folder(folder: Path) -> Bool:
     for number in sorted(numbered):
         plane = read_tif(numbered[number])
         if plane.ndim != 2 or (planes and plane.shape != planes[0].shape):
-            raise DataError(f"{numbered[number]} is {by(plane.shape)}, expected one channel and one size in {folder}.")
+            raise DataError(
+                f"{numbered[number]} is {size_text(plane.shape)}, expected one channel and one size in {folder}."
+            )
         planes.append(plane)
     stack = np.stack(planes)
     _check(stack, folder)

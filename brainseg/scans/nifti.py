@@ -3,34 +3,82 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
-from nibabel import orientations
-from nibabel.processing import resample_from_to
 
-from brainseg.data.slices import Bool
+from brainseg.data.raw import MASK_SUFFIX
+from brainseg.data.slices import Bool, Float64, size_text
 from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
 from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, size_doubts
+from brainseg.scans.axial import axial, axial_size, on_grid, to_stored
+from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
-from brainseg.scans.nifti_file import RGB, SUFFIXES, load
-from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, by, check_values, fill_sequences, missing_warning
-
-# Columns run to the patient's left, rows to posterior, slices to superior: what the networks were trained on.
-_AXIAL = orientations.axcodes2ornt(("L", "P", "S"))
+from brainseg.scans.nifti_file import RGB, SUFFIXES, is_nifti, load
+from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
 
 
 @dataclass(frozen=True)
-class NiftiOrigin:
+class NiftiOrigin(Origin):
     """The FLAIR's image: header, affine and shape are the mask's."""
 
     image: nib.Nifti1Image
-    kind: str = "nifti"
+
+    @property
+    def affine(self) -> Float64:
+        return affine_mm(self.image)
+
+    def stored(self, stack: Image) -> Image:
+        return to_stored(stack, self.image)
+
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+        """`<name>_mask.nii.gz`, uint8 0 and 1, and `<name>_probability.nii.gz`; see `Origin.write`."""
+        for end, stack in maps.items():
+            write_nifti(out / file_name(name, end), stack, self)
+        return []
+
+    def read_mask(self, out: Path, name: str) -> Bool:
+        path = out / file_name(name, MASK_SUFFIX)
+        image, values = load(path, [])
+        if values.shape != self.image.shape[:3] or not np.allclose(affine_mm(image), self.affine, atol=1e-3):
+            raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
+        return axial(values > 0, self.image)
+
+
+class NiftiFormat(Format):
+    """Files, each a case; or one for each sequence."""
+
+    inputs = "a NIfTI file"
+    sequences = "NIfTI files"
+
+    def cases(self, path: Path) -> list[Path]:
+        return [path] if self.takes(path) else []
+
+    def takes(self, path: Path) -> bool:
+        return path.is_file() and is_nifti(path)
+
+    def name(self, path: Path) -> str:
+        return stem(path)
+
+    def advice(self, path: Path) -> str:
+        if not path.is_dir() or not any(is_nifti(child) for child in path.iterdir()):
+            return ""
+        return f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz."
+
+    def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
+        return read_nifti(paths, name, trust=trust)
+
+    def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
+        return [file_name(name, end) for end in ends]
+
+
+def file_name(name: str, end: str) -> str:
+    """Of what is written for a case; `end` as in `Origin.write`."""
+    return f"{name}{end}.nii.gz"
 
 
 def stem(path: Path) -> str:
@@ -64,14 +112,10 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: boo
     shape = sequences["flair"].shape
     for key in sequences:
         where = str(paths[key]) if len(loaded) > 1 or len(sequences) == 1 else f"{key} of {paths['flair']}"
-        check_values(sequences[key], where)
-        if key in loaded and (moved := on_grid(sequences[key], loaded[key][0], flair, shape)) is not None:
-            warnings.append(f"{where} has another grid than FLAIR and was resampled to it")
-            check_values(moved, f"{where}, resampled to the grid of FLAIR,")
-            sequences[key] = moved
-    return from_nibabel(
-        name or stem(paths["flair"]), sequences, flair, tuple(paths.values()), warnings, NiftiOrigin(flair)
-    )
+        image = loaded[key if key in loaded else "flair"][0]
+        sequences[key] = on_grid(sequences[key], image, flair, shape, where, warnings)
+    origin = NiftiOrigin(flair)
+    return from_nibabel(name or stem(paths["flair"]), sequences, tuple(paths.values()), warnings, origin)
 
 
 def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nifti1Image], None]:
@@ -87,16 +131,10 @@ def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nift
 
 
 def from_nibabel(
-    name: str,
-    sequences: Mapping[str, Image],
-    flair: nib.Nifti1Image,
-    sources: tuple[Path, ...],
-    warnings: list[str],
-    origin: Any,
+    name: str, sequences: Mapping[str, Image], sources: tuple[Path, ...], warnings: list[str], origin: NiftiOrigin
 ) -> Scan:
     """Turn sequences on FLAIR's grid, [x, y, z] as stored, into an axial stack."""
-    turned = {key: axial(values, flair) for key, values in sequences.items()}
-    spacing = turned["flair"][1]
+    spacing = axial_size(origin.image)[1]
     given = tuple(key for key in SEQUENCES if key in sequences)
     thickest = int(np.argmax(spacing))
     if thickest and spacing[thickest] > 2 * spacing[0]:
@@ -104,7 +142,7 @@ def from_nibabel(
         warnings.append(
             f"acquired in {plane} slices {spacing[thickest]:.1f} mm apart, while the networks look at axial ones"
         )
-    images = fill_sequences({key: stack for key, (stack, _) in turned.items()})
+    images = fill_sequences({key: axial(values, origin.image) for key, values in sequences.items()})
     return Scan(
         name=name,
         images=images,
@@ -115,30 +153,6 @@ def from_nibabel(
         warnings=tuple(warnings + missing_warning(given)),
         origin=origin,
     )
-
-
-def axial(values: Image, image: nib.Nifti1Image) -> tuple[Image, Spacing]:
-    """Turn [x, y, z] as stored into an axial stack [n, height, width], and its spacing in mm."""
-    return orientations.apply_orientation(values, _to_axial(image)).T, axial_size(image)[1]
-
-
-def axial_size(image: nib.Nifti1Image) -> tuple[tuple[int, ...], Spacing]:
-    """Slices, rows and columns of a file's axial stack, and millimetres between them."""
-    order = np.empty(3, int)
-    order[_to_axial(image)[:, 0].astype(int)] = range(3)  # which stored axis each axial one comes from
-    sizes = nib.affines.voxel_sizes(affine_mm(image))[order[::-1]]
-    shape = (*image.shape, 1, 1)[:3]
-    return tuple(int(shape[axis]) for axis in order[::-1]), (float(sizes[0]), float(sizes[1]), float(sizes[2]))
-
-
-def _to_axial(image: nib.Nifti1Image) -> Image:
-    return orientations.ornt_transform(orientations.io_orientation(image.affine), _AXIAL)
-
-
-def to_stored(values: Image, flair: nib.Nifti1Image) -> Image:
-    """The way back: an axial stack [n, height, width] as [x, y, z] of the file."""
-    back = orientations.ornt_transform(_AXIAL, orientations.io_orientation(flair.affine))
-    return np.ascontiguousarray(orientations.apply_orientation(values.T, back))
 
 
 def write_nifti(path: Path, values: Image, origin: NiftiOrigin) -> None:
@@ -163,25 +177,6 @@ def write_nifti(path: Path, values: Image, origin: NiftiOrigin) -> None:
         temporary.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))  # no clock in the bytes
 
 
-def read_nifti_mask(path: Path, flair: nib.Nifti1Image) -> Bool:
-    """Read a mask that `write_nifti` wrote.
-
-    Args:
-        path: of the mask.
-        flair: of the file that it was made from.
-
-    Returns:
-        bool [x, y, z] as stored.
-
-    Raises:
-        DataError: missing, damaged, or not on FLAIR's grid.
-    """
-    image, values = load(path, [])
-    if values.shape != flair.shape[:3] or not np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
-        raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
-    return values > 0
-
-
 def _split(path: Path, values: Image) -> dict[str, Image]:
     """One file's sequences: FLAIR alone, or three as RGB voxels or along the last axis."""
     if values.dtype.names == RGB:
@@ -191,7 +186,7 @@ def _split(path: Path, values: Image) -> dict[str, Image]:
         return {key: squeezed[..., i] for i, key in enumerate(SEQUENCES)}
     if squeezed.ndim != 3:
         raise DataError(
-            f"{path} is {by(values.shape)}, expected three axes (FLAIR) or four with the three "
+            f"{path} is {size_text(values.shape)}, expected three axes (FLAIR) or four with the three "
             "volumes pre-contrast, FLAIR, post-contrast; give one volume."
         )
     return {"flair": squeezed}
@@ -202,11 +197,3 @@ def _one_volume(path: Path, values: Image) -> Image:
     if len(found) > 1:
         raise DataError(f"{path} holds three volumes, expected one beside the other sequences; give one volume a file.")
     return found["flair"]
-
-
-def on_grid(values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...]) -> Image | None:
-    """Another sequence on FLAIR's grid, linearly; None if it is there already."""
-    if values.shape == shape and np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
-        return None
-    moving = nib.Nifti1Image(values.astype(np.float32), affine_mm(image))
-    return np.asarray(resample_from_to(moving, (shape, affine_mm(flair)), order=1).dataobj)

@@ -13,11 +13,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.volumeutils import apply_read_scaling
 
+from brainseg.data.slices import size_text
 from brainseg.errors import DataError
 from brainseg.scans.affine import check_affine, unit_mm
 from brainseg.scans.geometry import check_size
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import Image, by
+from brainseg.scans.scan import Image
 
 SUFFIXES = (".nii.gz", ".nii")
 RGB = ("R", "G", "B")
@@ -86,8 +87,8 @@ def _header(path: Path, stream: IO[bytes]) -> tuple[nib.Nifti1Image, tuple[float
     check_size(shape[:3], str(path))
     if min(shape) < 1 or math.prod(map(int, shape[3:])) > _MOST_VOLUMES:
         raise DataError(
-            f"{path} is {by(shape)}, expected three axes (FLAIR) or four with the three volumes pre-contrast, FLAIR, "
-            "post-contrast; give one volume."
+            f"{path} is {size_text(shape)}, expected three axes (FLAIR) or four with the three volumes pre-contrast, "
+            "FLAIR, post-contrast; give one volume."
         )
     if dtype.kind not in "uif" and dtype.names != RGB:
         raise DataError(f"{path} holds {dtype}, expected real numbers; export it again.")
@@ -108,7 +109,7 @@ def _values(stream: IO[bytes], image: nib.Nifti1Image) -> Image:
         if len(part) < min(_CHUNK, len(raw) - begin):
             raise EOFError(f"{begin + len(part):,} of {len(raw):,} bytes of voxels are there")
     if stream.read(1):  # at the very end, where gzip keeps its checksum
-        raise ValueError(f"more bytes follow than the {len(raw):,} of {by(shape)} voxels of {dtype}")
+        raise ValueError(f"more bytes follow than the {len(raw):,} of {size_text(shape)} voxels of {dtype}")
     return raw.view(dtype).reshape(shape, order="F")
 
 

@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brainseg.data.slices import CHANNELS, Bool, Int
+from brainseg.data.slices import CHANNELS, Bool, Float64, Int
 from brainseg.errors import DataError
 
 Image = npt.NDArray[Any]
 Spacing = tuple[float, float, float]
 SEQUENCES = ("pre", "flair", "post")  # the channels' order, by the names of the command's options
+PROBABILITY_SUFFIX = "_probability"
+"""Ends the names of maps, as `MASK_SUFFIX` those of masks."""
 MASK_VALUES = 4
 """A volume with no more different values than this is a mask, not an image."""
 _PART = 2**20
 
 
-class Origin(Protocol):
-    """Where a scan came from, and the way back."""
+class Origin(ABC):
+    """Where a scan came from, and the way back; without geometry, unless a class has one."""
 
     @property
-    def kind(self) -> str:
-        """`tif`, `nifti`, `dicom` or `array`."""
-        ...
+    def affine(self) -> Float64 | None:
+        """From what `stored` gives to millimetres, towards right, anterior and superior; None where nobody knows."""
+        return None
+
+    def stored(self, stack: Image) -> Image:
+        """An axial stack [n, height, width] as [x, y, z] along the axes of the files."""
+        return np.ascontiguousarray(stack.T)
+
+    @abstractmethod
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+        """Write masks and probabilities as files like the scan's own, in its geometry.
+
+        Args:
+            out: folder in which nothing of the case lies.
+            name: of the case.
+            maps: the mask, bool [n, height, width], under `MASK_SUFFIX`; a probability, float32 of that shape, under
+                `PROBABILITY_SUFFIX`. Files are called after the case, or its slices, with these at the end.
+            model: that found it.
+
+        Returns:
+            Warnings of what could not be written.
+        """
+
+    @abstractmethod
+    def read_mask(self, out: Path, name: str) -> Bool:
+        """The mask, bool [n, height, width], that `write` left in `out`.
+
+        Raises:
+            DataError: missing, damaged, or of another size than the scan.
+        """
 
 
 @dataclass(frozen=True)
@@ -44,7 +74,7 @@ class Scan:
         given: names of `SEQUENCES` that the files had.
         sources: files and folders that were read.
         warnings: one sentence each.
-        origin: what it takes to write a mask in the files' own geometry.
+        origin: writes a mask in the files' own geometry.
         truth: bool [n, height, width], where masks lie beside the slices and were asked for.
     """
 
@@ -65,11 +95,6 @@ class Scan:
         for plane in self.images:  # slice by slice: a missing sequence is a view, which a copy would fill
             digest.update(np.ascontiguousarray(plane).data)
         return digest.hexdigest()
-
-
-def by(shape: tuple[int, ...]) -> str:
-    """A shape for the reader: 16 x 128 x 128."""
-    return " x ".join(map(str, shape))
 
 
 def fill_sequences(sequences: Mapping[str, Image]) -> Image:

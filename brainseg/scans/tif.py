@@ -2,47 +2,90 @@
 
 from __future__ import annotations
 
-import re
+import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 from brainseg.data.raw import MASK_SUFFIX, decode_tif, read_tif
-from brainseg.data.slices import FLAIR, Bool
+from brainseg.data.slices import FLAIR, Bool, size_text
 from brainseg.errors import DataError
+from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import SEQUENCES, Image, Scan, by, check_values, fill_sequences, missing_warning
-
-SUFFIXES = {".tif", ".tiff"}
-DIGITS = 18
-"""Of a slice number, without leading zeros: as many as 64 bits hold."""
-SHOWN = 6
-"""So many missing slices in a sentence."""
-_NUMBERED = re.compile(r"^(?P<case>.*?)_?(?P<number>\d+)$")
+from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, check_values, fill_sequences, missing_warning
+from brainseg.scans.tif_files import SUFFIXES, image_files, mask_beside, number_alone, numbered_slices
 
 
 @dataclass(frozen=True)
-class TifOrigin:
-    """Names of the slices' files without their suffix, in the order of the slices."""
+class TifOrigin(Origin):
+    """Where the slices' files are gone back to.
+
+    Attributes:
+        stems: names of the files without their suffix, in the order of the slices.
+        size: height and width of the slices.
+    """
 
     stems: tuple[str, ...]
-    kind: str = "tif"
+    size: tuple[int, int]
+
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+        """`<name>/<slice>_mask.tif`, uint8 0 and 255, and `<slice>_probability.tif`; see `Origin.write`."""
+        (out / name).mkdir()
+        for end, stack in maps.items():
+            for stem, plane in zip(self.stems, stack, strict=True):
+                _write(out / _file(name, stem, end), plane.astype(np.uint8) * 255 if plane.dtype == bool else plane)
+        return []
+
+    def read_mask(self, out: Path, name: str) -> Bool:
+        planes = []
+        for path in (out / _file(name, stem, MASK_SUFFIX) for stem in self.stems):
+            if not path.is_file():
+                raise DataError(f"{path} does not exist; run brainseg predict again.")
+            if (plane := read_tif(path)).shape != self.size:
+                raise DataError(
+                    f"{path} is {size_text(plane.shape)}, its slice {size_text(self.size)}; run brainseg predict again."
+                )
+            planes.append(plane > 0)
+        return np.stack(planes)
 
 
-def tif_files(folder: Path) -> list[Path]:
-    """The TIF files of a folder, by name; hidden ones are not meant."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+class TifFormat(Format):
+    """Folders of slices, folders of such folders, and single slices."""
 
+    inputs = "a folder of TIF slices"
+    folder = "TIF slices"
+    truth = "TIF slice or folder of them: --score needs <slice>_mask.tif beside each"
 
-def image_files(folder: Path) -> list[Path]:
-    """Those of them that are no masks."""
-    return [path for path in tif_files(folder) if not path.stem.endswith(MASK_SUFFIX)]
+    def cases(self, path: Path) -> list[Path]:
+        if path.is_file():
+            return [path] if path.suffix.lower() in SUFFIXES else []
+        if image_files(path):
+            return [path]
+        return [
+            folder
+            for folder in sorted(path.iterdir())
+            if folder.is_dir() and not folder.name.startswith(".") and image_files(folder)
+        ]
+
+    def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
+        """See `Format.read`; nothing of a slice is in doubt."""
+        path = paths["flair"]
+        return (read_tif_slice if path.is_file() else read_tif_folder)(path, name, truth=truth)
+
+    def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
+        slices = image_files(flair) if flair.is_dir() else [flair]
+        return [_file(name, path.stem, end) for path in slices for end in ends]
+
+    def files(self, path: Path) -> list[Path]:
+        """See `Format.files`; with the mask beside a single slice."""
+        beside = [mask_beside(path)] if path.is_file() else []
+        return super().files(path) + [mask for mask in beside if mask.is_file()]
 
 
 def read_tif_folder(folder: Path, name: str | None = None, *, truth: bool = False) -> Scan:
@@ -67,7 +110,7 @@ def read_tif_folder(folder: Path, name: str | None = None, *, truth: bool = Fals
 
 def read_tif_slice(path: Path, name: str | None = None, *, truth: bool = False) -> Scan:
     """Read one slice by itself, whatever its name; otherwise as `read_tif_folder`."""
-    return _read(path, path.stem if name is None else name, {_number_alone(path): path}, truth)
+    return _read(path, path.stem if name is None else name, {number_alone(path): path}, truth)
 
 
 def _read(source: Path, name: str, numbered: dict[int, Path], truth: bool) -> Scan:
@@ -86,66 +129,9 @@ def _read(source: Path, name: str, numbered: dict[int, Path], truth: bool) -> Sc
         given=given,
         sources=(source,),
         warnings=tuple(warnings + missing_warning(given)),
-        origin=TifOrigin(tuple(path.stem for path in paths)),
+        origin=TifOrigin(tuple(path.stem for path in paths), stack.shape[1:3]),
         truth=_truth(paths, stack.shape[1:3]) if truth else None,
     )
-
-
-def _number_alone(path: Path) -> int:
-    """Of a slice without others; 1 where its name has none."""
-    match = _NUMBERED.match(path.stem)
-    return int(match["number"]) if match and len(match["number"]) <= DIGITS else 1
-
-
-def _case(path: Path) -> str:
-    match = _NUMBERED.match(path.stem)
-    return match["case"] if match else ""
-
-
-def numbered_slices(folder: Path, files: Sequence[Path], suffix: str = "") -> dict[int, Path]:
-    """Slices by number.
-
-    Args:
-        folder: for messages.
-        files: named `<case>_<slice><suffix>`.
-        suffix: of the names without .tif.
-
-    Raises:
-        DataError: no files, a name without number, two cases, or numbers missing, doubled or beyond 64 bits.
-    """
-    files = sorted(files)
-    if not files:
-        raise DataError(
-            f"{folder} holds no TIF slices{'' if suffix else ' that are images'}, expected <case>_<slice>{suffix}.tif; "
-            "name another folder."
-        )
-    numbered: dict[int, Path] = {}
-    for path in files:
-        match = _NUMBERED.match(path.stem.removesuffix(suffix))
-        if not match:
-            raise DataError(f"{path} has no slice number, expected <case>_<slice>{suffix}.tif; rename or remove it.")
-        first = _case(files[0].with_name(files[0].stem.removesuffix(suffix) + files[0].suffix))
-        if match["case"] != first:
-            raise DataError(f"{folder} holds slices of {first!r} and of {match['case']!r}, expected one case a folder.")
-        if len(match["number"].lstrip("0")) > DIGITS:
-            raise DataError(f"{path} has a slice number of more than {DIGITS} digits; rename the slices, from 1 on.")
-        if (number := int(match["number"])) in numbered:
-            raise DataError(
-                f"{path} is slice {number} a second time, beside {numbered[number].name}; keep one of them."
-            )
-        numbered[number] = path
-    if missing := list(islice(_missing(numbered), SHOWN + 1)):
-        raise DataError(
-            f"{folder} has slices {min(numbered)} to {max(numbered)} without {', '.join(map(str, missing[:SHOWN]))}"
-            f"{', ...' if len(missing) > SHOWN else ''}; restore what is missing."
-        )
-    return numbered
-
-
-def _missing(numbers: Iterable[int]) -> Iterator[int]:
-    """The gaps' numbers, one by one: a gap may be wider than memory."""
-    for low, high in pairwise(sorted(numbers)):
-        yield from range(low + 1, high)
 
 
 def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
@@ -161,12 +147,14 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
     usual = shapes.most_common(1)[0][0]
     for path, plane in zip(paths, planes, strict=True):
         if plane.shape != usual:
-            raise DataError(f"{path} is {by(plane.shape)}, expected {by(usual)} as in the rest of the stack.")
+            raise DataError(
+                f"{path} is {size_text(plane.shape)}, expected {size_text(usual)} as in the rest of the stack."
+            )
     channels = 1 if len(usual) == 2 else usual[-1]
     if len(usual) not in (2, 3) or channels not in (1, 3, 4):
         raise DataError(
-            f"the slices of {folder} are {by(usual)}, expected [height, width] of FLAIR or [height, width, 3] of "
-            "pre-contrast, FLAIR and post-contrast; save one page a file."
+            f"the slices of {folder} are {size_text(usual)}, expected [height, width] of FLAIR or [height, width, 3] "
+            "of pre-contrast, FLAIR and post-contrast; save one page a file."
         )
     stack = np.stack(planes)
     if stack.dtype.kind not in "uif":
@@ -182,11 +170,22 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
 def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
     masks = []
     for path in paths:
-        mask_path = path.with_name(f"{path.stem}{MASK_SUFFIX}{path.suffix}")
+        mask_path = mask_beside(path)
         if not mask_path.is_file():
             raise DataError(f"{mask_path} does not exist; --score needs a mask beside every slice.")
         mask = read_tif(mask_path)
         if mask.shape != tuple(shape):
-            raise DataError(f"{mask_path} is {by(mask.shape)}, its image {by(shape)}; expected one size.")
+            raise DataError(f"{mask_path} is {size_text(mask.shape)}, its image {size_text(shape)}; expected one size.")
         masks.append(mask > 0)
     return np.stack(masks)
+
+
+def _file(name: str, stem: str, end: str) -> str:
+    return f"{name}/{stem}{end}.tif"
+
+
+def _write(path: Path, plane: Image) -> None:
+    """By way of memory: on a full disk tifffile's own error does not say what happened."""
+    encoded = io.BytesIO()
+    tifffile.imwrite(encoded, plane, photometric="minisblack")
+    path.write_bytes(encoded.getbuffer())

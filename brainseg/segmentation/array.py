@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from brainseg.errors import DataError
-from brainseg.inference.models import Device, Model, Precision, Runtime, load_models
+from brainseg.inference.models import load_models
+from brainseg.inference.runtimes import AUTO, FLOAT32
+from brainseg.model.catalogue import ENSEMBLE
+from brainseg.scans.array_origin import ArrayOrigin
 from brainseg.scans.geometry import check_field
 from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, fill_sequences, missing_warning
 from brainseg.segmentation.segmenter import Segmentation, Segmenter
-
-
-@dataclass(frozen=True)
-class ArrayOrigin:
-    """An array has no files and no geometry."""
-
-    kind: str = "array"
 
 
 def segment(
     volume: Image,
     spacing: Spacing | None = None,
     *,
-    model: Model = "ensemble",
+    model: str = ENSEMBLE,
     weights: Path | None = None,
-    device: Device = "auto",
-    runtime: Runtime = "auto",
-    precision: Precision = "float32",
+    device: str = AUTO,
+    runtime: str = AUTO,
+    precision: str = FLOAT32,
     tta: bool | None = None,
     stripped: bool | None = None,
     trust_input: bool = False,
@@ -45,9 +40,10 @@ def segment(
         spacing: millimetres between slices, rows and columns; None assumes a field of view of 240 mm.
         model: one network, or the average of both.
         weights: a folder of models or one .safetensors file; None for the shipped ones.
-        device: `auto` takes CUDA where there is some.
-        runtime: `auto` takes OpenVINO on the CPU where it is installed.
-        precision: `int8` is faster, by OpenVINO only, and costs a little accuracy (the model card says how much).
+        device: `auto` takes CUDA where there is some and torch is installed.
+        runtime: `openvino` on the CPU, `torch`, or `auto`.
+        precision: `float32`, or `int8`, which is faster, by OpenVINO only, and costs a little accuracy (the model card
+            says how much).
         tta: average over flips; None does as the model was tuned.
         stripped: brain extraction was done before; None to find out.
         trust_input: doubts about what the volume is are warnings.
@@ -92,6 +88,6 @@ def segment(
 
 @functools.lru_cache(maxsize=2)
 def _segmenter(
-    model: Model, weights: Path | None, device: Device, runtime: Runtime, precision: Precision, tta: bool | None
+    model: str, weights: Path | None, device: str, runtime: str, precision: str, tta: bool | None
 ) -> Segmenter:
     return Segmenter(load_models(weights, model, device=device, runtime=runtime, precision=precision), tta=tta)

@@ -10,8 +10,8 @@ import numpy as np
 from brainseg.data.slices import U8, Bool
 from brainseg.errors import DataError
 from brainseg.preprocess.agreement import Stripper, agreed_mask
+from brainseg.preprocess.morphology import fill_holes, largest_component
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain, shown
-from brainseg.preprocess.volumes import fill_holes, largest_component
 from brainseg.scans.canvas import PIXEL_MM, Canvas
 from brainseg.scans.scan import Spacing
 from brainseg.segmentation.evidence import evidence

@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from brainseg.data.slices import U8, Bool
-from brainseg.preprocess.volumes import morphology
-from brainseg.scans.canvas import PIXEL_MM, SIDE, Canvas
+from brainseg.preprocess.morphology import morphology
+from brainseg.scans.canvas import Canvas
 from brainseg.scans.scan import Spacing
 
 SLICES = 30
 """Of a stack of more slices, every second, third ... is looked at, so that 15 to 30 remain."""
 BLACK = 1
 """The percentile that counts as black: a level added to all values, as by a window, says nothing about a head."""
-FIELD_MM = SIDE * PIXEL_MM
 TISSUE = 0.12
 """A voxel that is brighter than this share of the scan's 99th percentile is no air, unless air is noisy."""
 NOISE, BRIGHTEST_AIR = 5.0, 0.3

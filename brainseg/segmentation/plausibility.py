@@ -15,9 +15,9 @@ import numpy as np
 
 from brainseg.data.slices import Bool
 from brainseg.errors import doubt
-from brainseg.preprocess.volumes import morphology
-from brainseg.scans.canvas import PIXEL_MM
-from brainseg.segmentation.evidence import FIELD_MM, LEAST_SLICES, WHOLE, Evidence, correlation, percentile
+from brainseg.preprocess.morphology import morphology
+from brainseg.scans.canvas import FIELD_OF_VIEW_MM, PIXEL_MM
+from brainseg.segmentation.evidence import LEAST_SLICES, WHOLE, Evidence, correlation, percentile
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,7 @@ def all_alike(seen: Evidence) -> Doubt | None:
 
 def no_skull(seen: Evidence) -> Doubt | None:
     """Dark fluid and bone lie around the brain: 33% of its grey at most in patients, 90% or more in legs and necks."""
-    if seen.stripped:
-        return None
-    around = morphology(seen.mask, "dilate", 3) & ~seen.mask
-    if not around.any():
+    if (around := _ring(seen, 0, 3)) is None:
         return None
     dark = np.stack([cv2.blur(plane, (3, 3)) for plane in seen.flair])
     dark[seen.mask] = 255
@@ -168,10 +165,7 @@ def no_skull(seen: Evidence) -> Doubt | None:
 
 def inverted(seen: Evidence) -> Doubt | None:
     """Something in a head is much brighter than brain: scalp, tumour; 1.7 times or more in patients, 1.4 inverted."""
-    if seen.stripped:
-        return None
-    ring = morphology(seen.mask, "dilate", 6) & ~morphology(seen.mask, "dilate", 2)
-    if not ring.any():
+    if (ring := _ring(seen, 2, 6)) is None:
         return None
     bright = percentile(seen.flair[seen.tissue], 98) / seen.grey
     around = percentile(seen.flair[ring], 50) / seen.grey
@@ -220,7 +214,7 @@ def face_down(seen: Evidence) -> Doubt | None:
         return None  # cut off in front or behind
     broader = float(np.average(np.linspace(-1, 1, len(across)), weights=across))
     return _doubt(
-        -(behind * PIXEL_MM / FIELD_MM + 2 * broader),
+        -(behind * PIXEL_MM / FIELD_OF_VIEW_MM + 2 * broader),
         "the brain is broader in front than behind, and no face lies before it: the head seems to lie the wrong way "
         "round; turn the rows' order round, anterior at the top",
         strong=0.03,
@@ -235,6 +229,14 @@ AFTER: tuple[Check, ...] = (brain_size, featureless, all_alike, no_skull, invert
 def _doubt(value: float, sentence: str, *, strong: float, weak: float) -> Doubt | None:
     """A doubt where `value` is above the limit `weak`, a strong one above `strong`."""
     return Doubt(sentence, value > strong) if value > min(weak, strong) else None
+
+
+def _ring(seen: Evidence, inner: int, outer: int) -> Bool | None:
+    """What lies so many pixels outside of the brain; None where nothing does, or brain extraction took it away."""
+    if seen.stripped:
+        return None
+    ring = morphology(seen.mask, "dilate", outer) & ~morphology(seen.mask, "dilate", inner)
+    return ring if ring.any() else None
 
 
 def _middle_row(mask: Bool) -> float:

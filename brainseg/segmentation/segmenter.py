@@ -9,10 +9,10 @@ from itertools import repeat
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.distance import pdist
 
 from brainseg.data.slices import U8, Bool, Volume
-from brainseg.inference.fast_brain import OpenVinoDeepbet
+from brainseg.errors import extra
+from brainseg.inference.deepbet import ShippedDeepbet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
 from brainseg.inference.predictor import predict_volume
@@ -83,7 +83,7 @@ class Segmenter:
         self.models = models
         self.tta = models.tta if tta is None else tta
         self._info = next(info for _, info in models.networks.values())
-        self._stripper = _stripper(models.runtime, self._info.skull_strip)
+        self._stripper = _stripper(self._info.skull_strip)
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         """Segment `scan`.
@@ -137,11 +137,12 @@ class Segmenter:
         return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
 
 
-def _stripper(runtime: str, params: SkullStripParams) -> Stripper | None:
-    """Brain extraction as in training, by the same runtime as the networks where it can."""
-    if runtime == "openvino" and params.method == "deepbet":
-        return OpenVinoDeepbet()
-    return make_stripper(params)
+def _stripper(params: SkullStripParams) -> Stripper | None:
+    """Brain extraction as in training; deepbet by its shipped graphs, which need none of its packages."""
+    if params.method == "deepbet":
+        return ShippedDeepbet()
+    with extra("pipeline", f"the model's brain extraction, {params.method},"):
+        return make_stripper(params)
 
 
 def _agreeing(plane: Float, mask: Bool, threshold: np.float32) -> Float:
@@ -164,5 +165,5 @@ def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:
         rows, columns = np.nonzero(plane)
         corners = np.concatenate([np.stack([rows + r, columns + c], 1) for r in (0, 1) for c in (0, 1)])
         hull = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
-        longest = max(longest, float(pdist(hull).max()))
+        longest = max(longest, float(np.sqrt(((hull[:, None] - hull) ** 2).sum(-1).max())))
     return longest

@@ -11,6 +11,7 @@ from pydantic import BaseModel, FiniteFloat, ValidationError, field_validator
 from brainseg.errors import DataError
 from brainseg.params import parse_json, read_text
 from brainseg.scans.cases import Case
+from brainseg.scans.formats import FORMATS
 
 NAMED = 6
 """So many names of files in a sentence."""
@@ -45,7 +46,7 @@ class Report(BaseModel):
     """Of `<case>.json`, what is shown; see `brainseg.cohort.results.report`."""
 
     case: str
-    kind: Literal["tif", "nifti", "dicom"]
+    kind: str
     input: dict[Literal["flair", "pre", "post"], Path]
     shape: tuple[int, int, int]
     scan_sha256: str
@@ -59,6 +60,13 @@ class Report(BaseModel):
         if case in ("", ".", "..") or Path(case).name != case:
             raise ValueError("it names files, so it cannot be a path")
         return case
+
+    @field_validator("kind")
+    @classmethod
+    def _is_a_format(cls, kind: str) -> str:
+        if kind not in FORMATS:
+            raise ValueError(f"expected one of {', '.join(FORMATS)}")
+        return kind
 
     @field_validator("input")
     @classmethod
@@ -76,7 +84,7 @@ class Result:
     """What a prediction left of one case.
 
     Attributes:
-        path: of the JSON; the mask lies beside it.
+        path: of the JSON; the mask lies beside it, where the scan's origin finds it.
         report: what the JSON says.
     """
 
@@ -87,12 +95,6 @@ class Result:
     def case(self) -> Case:
         """The scan that was segmented, to be read again."""
         return Case(self.report.case, self.report.kind, {str(key): path for key, path in self.report.input.items()})
-
-    @property
-    def mask(self) -> Path:
-        """The NIfTI file, or the folder of TIF files."""
-        name = self.report.case
-        return self.path.parent / (name if self.report.kind == "tif" else f"{name}_mask.nii.gz")
 
 
 def find_result(path: Path) -> Result:

@@ -7,26 +7,22 @@ from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 from nibabel import orientations
 
-from brainseg.data.raw import MASK_SUFFIX, read_tif
-from brainseg.data.slices import FLAIR, Bool
+from brainseg.data.slices import FLAIR, Bool, Float64, size_text
 from brainseg.errors import DataError
-from brainseg.scans.nifti import NiftiOrigin, read_nifti_mask, to_stored
-from brainseg.scans.scan import Image, Scan, by
-from brainseg.scans.tif import TifOrigin
+from brainseg.scans.canvas import FIELD_OF_VIEW_MM
+from brainseg.scans.grey import white_level
+from brainseg.scans.scan import Image, Scan
 from brainseg.view.result import Result
 
-Affine = npt.NDArray[np.float64]
-WHITE_PERCENTILE = 99.5
 PLAIN = ("uint8", "int16", "uint16", "int32", "float32")
 """What every reader of NIfTI takes; anything else is served as float32."""
-FIELD_OF_VIEW_MM, STACK_HEIGHT_MM = 240.0, 150.0
-"""Of TIF slices: the longer in-plane side, 0.94 mm a pixel at 256 pixels, and the stack."""
+STACK_HEIGHT_MM = 150.0
+"""Of a scan whose files do not say; its longer in-plane side is `FIELD_OF_VIEW_MM`."""
 ASSUMED = (
-    f"TIF slices carry no spacing and no orientation: shown with a field of view of {FIELD_OF_VIEW_MM:.0f} mm and a "
-    f"stack of {STACK_HEIGHT_MM:.0f} mm, feet first, the patient's right on the left"
+    "the scan's files carry no spacing and no orientation: shown with a field of view of "
+    f"{FIELD_OF_VIEW_MM:.0f} mm and a stack of {STACK_HEIGHT_MM:.0f} mm, feet first, the patient's right on the left"
 )
 
 
@@ -50,25 +46,24 @@ class Volumes:
 
 
 def make_volumes(result: Result) -> Volumes:
-    """Read scan and mask again and lay them on one grid: the scan's own, or an assumed one for TIF.
+    """Read scan and mask again and lay them on one grid: the scan's own, or an assumed one where it has none.
 
     Raises:
         DataError: the scan or the mask is missing, damaged, or not of the size that the JSON says.
     """
     scan = _scan(result)
     flair = scan.images[..., FLAIR]
-    if isinstance(scan.origin, NiftiOrigin):
-        affine, stored, remarks = scan.origin.image.affine, to_stored(flair, scan.origin.image), []
-        mask = read_nifti_mask(result.mask, scan.origin.image)
-    else:
-        affine, stored, remarks = assumed_affine(flair.shape), np.ascontiguousarray(flair.T), [ASSUMED]
-        mask = _tif_mask(result, scan).T
+    mask = scan.origin.stored(scan.origin.read_mask(result.path.parent, result.report.case))
+    affine, remarks = scan.origin.affine, []
+    if affine is None:
+        affine, remarks = assumed_affine(flair.shape), [ASSUMED]
     if (drawn := int(mask.sum())) != result.report.tumour.voxels:
         remarks.append(
             f"the mask has {drawn:,} voxels and the figures are of {result.report.tumour.voxels:,}: the mask was "
             "changed after the prediction"
         )
     low, high = display_range(flair)
+    stored = scan.origin.stored(flair)
     stored = stored if stored.dtype.name in PLAIN else stored.astype(np.float32)
     return Volumes(
         flair=nifti_bytes(stored, affine, low, high),
@@ -90,8 +85,8 @@ def _scan(result: Result) -> Scan:
     scan = result.case.read(trust=True)  # predict had its doubts, or none
     if scan.images.shape[:3] != result.report.shape:
         raise DataError(
-            f"the scan {result.report.input['flair']} is {by(scan.images.shape[:3])}, {result.path} of one that was "
-            f"{by(result.report.shape)}; run brainseg predict again."
+            f"the scan {result.report.input['flair']} is {size_text(scan.images.shape[:3])}, {result.path} of one that "
+            f"was {size_text(result.report.shape)}; run brainseg predict again."
         )
     if scan.digest != result.report.scan_sha256:
         raise DataError(
@@ -101,24 +96,7 @@ def _scan(result: Result) -> Scan:
     return scan
 
 
-def _tif_mask(result: Result, scan: Scan) -> Bool:
-    """bool [n, height, width]."""
-    assert isinstance(scan.origin, TifOrigin)
-    planes = []
-    for stem in scan.origin.stems:
-        path = result.mask / f"{stem}{MASK_SUFFIX}.tif"
-        if not path.is_file():
-            raise DataError(f"{path} does not exist; run brainseg predict again.")
-        plane = read_tif(path)
-        if plane.shape != scan.images.shape[1:3]:
-            raise DataError(
-                f"{path} is {by(plane.shape)}, its slice {by(scan.images.shape[1:3])}; run brainseg predict again."
-            )
-        planes.append(plane > 0)
-    return np.stack(planes)
-
-
-def assumed_affine(shape: tuple[int, ...]) -> Affine:
+def assumed_affine(shape: tuple[int, ...]) -> Float64:
     """Of an axial stack [n, height, width] without geometry, as [x, y, z]; its middle is at 0.
 
     Columns run to the patient's left, rows to posterior, slices to superior, on the field of view that brain
@@ -134,10 +112,10 @@ def assumed_affine(shape: tuple[int, ...]) -> Affine:
 def display_range(flair: Image) -> tuple[float, float]:
     """Black and white: the darkest value, and the 99.5th percentile of all that is brighter."""
     low = float(flair.min())
-    return low, float(np.percentile(flair[flair > low], WHITE_PERCENTILE))
+    return low, white_level(flair[flair > low])
 
 
-def start(mask: Bool, affine: Affine) -> tuple[float, float, float]:
+def start(mask: Bool, affine: Float64) -> tuple[float, float, float]:
     """A place inside the tumour, in the axial slice where it is largest.
 
     Args:
@@ -159,7 +137,7 @@ def start(mask: Bool, affine: Affine) -> tuple[float, float, float]:
     return float(x), float(y), float(z)
 
 
-def nifti_bytes(values: Image, affine: Affine, low: float, high: float) -> bytes:
+def nifti_bytes(values: Image, affine: Float64, low: float, high: float) -> bytes:
     """A .nii.gz in millimetres with nothing in its header but geometry and display range."""
     image = nib.Nifti1Image(values, affine)
     image.header.set_xyzt_units("mm")

@@ -127,7 +127,11 @@ def test_changes_that_compute_nothing_reach_no_stage(copy, before):
 def test_a_network_that_is_not_chosen_reaches_no_training(copy, before):
     added = [
         ("model/networks.py", '"unetpp": _unetpp}', '"unetpp": _unetpp, "third": _third}'),
-        ("model/networks.py", 'Literal["unet", "unetpp"]', 'Literal["unet", "unetpp", "third"]'),
+        (
+            "model/catalogue.py",
+            "    ENSEMBLE: Entry(",
+            '    "third": Entry("Third-Net", "#CC79A7", "cross"),\n    ENSEMBLE: Entry(',
+        ),
         ("model/networks.py", "def _widen", "def _third(params, initial): return PlainUNet([3, 4])\n\n\ndef _widen"),
     ]
     assert not stale(copy, before, *added) & {*STAGES[: STAGES.index("postprocess")]}

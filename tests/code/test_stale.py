@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.pipeline import STAGES, Checkout, change_params, outputs, set_up, shipped_params
+from tests.pipeline import STAGES, Checkout, change_params, outputs, set_up, shipped_params, stages_run
 
 TRAINING = {"train_unet", "train_unetpp"}
 UP_TO_DATE = "Data and pipelines are up to date."
@@ -37,9 +37,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def copied(run: Checkout, tmp_path: Path) -> Checkout:
     """A copy to change."""
-    copy = Checkout(tmp_path / "checkout", tmp_path / "home")
-    shutil.copytree(run.root, copy.root)
-    return copy
+    return run.copy(tmp_path)
 
 
 def change(checkout: Checkout, name: str, old: str, new: str) -> None:
@@ -51,7 +49,7 @@ def change(checkout: Checkout, name: str, old: str, new: str) -> None:
 
 def stale(checkout: Checkout) -> set[str]:
     """The stages that are stale by themselves, once `code` has run."""
-    assert re.findall(r"^Running stage '(\w+)':$", checkout.dvc("repro", "code"), re.MULTILINE) == ["code"]
+    assert stages_run(checkout.dvc("repro", "code")) == ["code"]
     return set(json.loads(checkout.dvc("status", "--json")))
 
 
@@ -75,11 +73,10 @@ def test_a_parameter_makes_code_run_and_its_own_stages_stale(copied: Checkout) -
 
 
 def test_a_section_that_is_added_makes_only_the_page_stale(copied: Checkout) -> None:
-    change(copied, "brainseg/params.py", '    "radiogenomics",\n)', '    "radiogenomics",\n    "third",\n)')
-    change(
-        copied, "stages/check.py", '    "unetpp": RunParams,\n', '    "unetpp": RunParams,\n    "third": RunParams,\n'
-    )
-    change_params(copied.root, {"third": shipped_params()["unet"]})
+    third = {"third": shipped_params()["unet"]}
+    with (copied.root / "brainseg" / "defaults.yaml").open("a") as defaults:
+        defaults.write(yaml.safe_dump(third))
+    change_params(copied.root, third)
     assert stale(copied) == {"evaluate"}  # its page names the parameters of all sections
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.cohort.test_pool import wait_until
+from tests.cohort.processes import wait_until
 from tests.scans.heads import head, threshold_models, write_tifs
 
 pytestmark = [

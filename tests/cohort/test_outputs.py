@@ -23,7 +23,7 @@ from brainseg.errors import DataError
 from brainseg.scans.cases import find_cases
 from brainseg.view.result import find_result
 from tests.cohort.fakes import FakeSegmenter, predict
-from tests.cohort.test_ownership import NIFTI, PLANE, TIF, snapshot
+from tests.cohort.files import NIFTI, PLANE, TIF, snapshot
 
 
 def put(path: Path, content: bytes = TIF) -> Path:
@@ -293,3 +293,15 @@ def test_two_runs_that_publish_one_case_at_once_leave_one_whole_result(tmp_path)
     assert record.whole
     assert are_there(tmp_path, record.files)
     assert {path.name for path in tmp_path.iterdir()} == {"f.json", *record.files}
+
+
+def test_the_summary_has_whole_counts_and_leaves_empty_what_is_unknown(tmp_path):
+    """One failed case once made 1.23457e+06 of all counts."""
+    tumour = {"voxels": 1234567, "volume_ml": 12.3456789, "largest_diameter_mm": None, "slices": [3, 4]}
+    done = Outcome("a", "done", report={"tumour": tumour, "warnings": ["dark, and flat"]})
+    write_summary([Outcome("b", "failed", error='"b" is no scan.'), done], tmp_path)
+    assert (tmp_path / "summary.csv").read_bytes() == (
+        b"case,status,tumour_voxels,tumour_ml,largest_diameter_mm,slices,dice,warnings,error\n"
+        b'a,done,1234567,12.3457,,2,,"dark, and flat",\n'
+        b'b,failed,,,,,,,"""b"" is no scan."\n'
+    )

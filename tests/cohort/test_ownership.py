@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import os
 import shutil
 import tempfile
@@ -13,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
-import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,20 +19,9 @@ from brainseg.cohort.outputs import SUMMARY
 from brainseg.errors import UserError
 from brainseg.terminal import sentence
 from tests.cohort.fakes import predict
-from tests.scans.heads import as_nifti
+from tests.cohort.files import NIFTI, TIF, snapshot
 
 EXAMPLES = int(os.environ.get("BRAINSEG_EXAMPLES", "40"))
-PLANE = np.random.default_rng(0).integers(0, 256, (24, 24), np.uint8)
-NIFTI = as_nifti(np.stack([PLANE, PLANE.T]), (12.0, 6.0, 6.0)).to_bytes()  # 144 mm, as a head
-
-
-def _tif() -> bytes:
-    encoded = io.BytesIO()
-    tifffile.imwrite(encoded, PLANE)
-    return encoded.getvalue()
-
-
-TIF = _tif()
 NAMES = (
     "a", "A", "b", "IM", "TCGA_X", "\u00e9", "e\u0301", "=1+1", "-x", "--out", "a b", "a_mask", "a.json",
     "a_mask.nii.gz", SUMMARY, ".summary.json", ".hidden", "\x1b[31mred", "two\nlines", "n" * 200, "n" * 201, "n" * 240,
@@ -113,16 +99,6 @@ def typed(world: dict[str, Any]) -> list[Path]:
             return [up]
         case word:
             return [Path(word)]
-
-
-def snapshot(root: Path) -> dict[str, bytes | str | None]:
-    """Everything below `root`: bytes of files, targets of links, None for folders."""
-    found: dict[str, bytes | str | None] = {}
-    for folder, inner, files in os.walk(root):
-        for path in (Path(folder) / name for name in [*inner, *files]):
-            kept = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-            found[str(path.relative_to(root))] = kept
-    return found
 
 
 def require_kept(before: dict[str, Any], root: Path) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,55 +13,7 @@ import pytest
 
 from brainseg.cohort.pool import Died, share_out
 from brainseg.errors import DataError, UserError
-
-
-def start(folder: Path) -> Callable[[str], str]:
-    """Work that a test describes in words."""
-    (folder / f"{os.getpid()}.started").touch()
-    return partial(work, folder)
-
-
-def work(folder: Path, item: str) -> str:
-    if item == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if item == "exit":
-        os._exit(3)
-    if item == "hang":
-        temporary = folder / "temporary"
-        temporary.touch()
-        try:
-            time.sleep(60)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return item.upper()
-
-
-def refuse(error: type[Exception]) -> Callable[[str], str]:
-    raise error("no models")
-
-
-class NotLoadedError(ImportError):
-    """As the loader says it."""
-
-    def __init__(self, *_: object):
-        super().__init__("libtorch_cpu.so: failed to map segment from shared object")
-
-
-class Unloadable:
-    """A start that cannot even be unpickled."""
-
-    def __call__(self) -> Callable[[str], str]:
-        raise AssertionError
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return refuse, (NotLoadedError,)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+from tests.cohort.processes import NotLoadedError, Unloadable, refuse, start, wait_until
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -115,7 +65,7 @@ def test_too_little_memory_to_import_what_the_start_needs_is_told_the_same(capfd
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     code = (
         "import sys; from functools import partial; from pathlib import Path\n"
-        "from brainseg.cohort.pool import share_out; from tests.cohort.test_pool import start\n"
+        "from brainseg.cohort.pool import share_out; from tests.cohort.processes import start\n"
         "if __name__ == '__main__': list(share_out(['hang'] * 2, partial(start, Path(sys.argv[1])), 2))\n"
     )
     script = tmp_path / "parent.py"

@@ -19,8 +19,8 @@ from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.scans.cases import find_cases
 from tests.cohort.fakes import in_this_process
+from tests.scans.dicom_files import write_series
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
-from tests.scans.test_dicom import write_series
 
 FLAIR, TUMOUR = head()
 RGB = np.stack([FLAIR] * 3, axis=-1)

@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from brainseg.data.sources import DownloadParams, fetch
+from brainseg.params import shipped_section
 
 A, B, C = "TCGA_AA_0001_19990101", "TCGA_AA_0002_19990102", "TCGA_BB_0003_19990103"
 WHOLE = {"patients": 3, "slices": 9, "verified": 14, "unknown": 4, "whole": True}
 
 
+def download_params(name: str, path: Path | str | None = None) -> DownloadParams:
+    return shipped_section("download", DownloadParams, source=name, path=None if path is None else str(path))
+
+
 def folder(path: Path) -> DownloadParams:
-    return DownloadParams(source="folder", path=str(path))
+    return download_params("folder", path)
 
 
 def run(params: DownloadParams, tmp_path: Path) -> dict[str, Any]:

@@ -14,9 +14,8 @@ import pytest
 import requests
 
 from brainseg.data import kaggle
-from brainseg.data.sources import DownloadParams
 from brainseg.errors import DataError, DatasetError, UserError
-from tests.data.downloads import WHOLE, A, C, contents, run
+from tests.data.downloads import WHOLE, A, C, contents, download_params, run
 
 
 class FakeKaggle:
@@ -52,7 +51,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[FakeKaggle, 
     return install
 
 
-KAGGLE = DownloadParams(source="kaggle")
+KAGGLE = download_params("kaggle")
 Install = Callable[..., tuple[FakeKaggle, list[float]]]
 
 

@@ -132,7 +132,7 @@ def test_the_clinical_table_has_the_datasets_columns_and_codes(tmp_path):
     ("slices", "size"), [(4, 64), (7, 100), (155, 64)], ids=["fewest slices", "odd size", "most slices"]
 )
 def test_every_sampling_gives_a_labelled_patient(slices, size):
-    patient = make_patient(4, PhantomParams(slices=slices, size=size), seed=5)  # the smallest tumour
+    patient = make_patient(4, PhantomParams(patients=16, slices=slices, size=size), seed=5)  # the smallest tumour
     assert 4 <= len(patient) <= 155
     assert patient.images.shape[1:] == (size, size, 3)
     assert patient.masks.any()
@@ -256,7 +256,7 @@ def test_distance_to_a_sphere_is_exact_and_shapes_combine():
 def test_deepbet_finds_the_brain():
     deepbet = pytest.importorskip("deepbet")
     nibabel = pytest.importorskip("nibabel")
-    patient = make_patient(0, PhantomParams(), seed=0)
+    patient = make_patient(0, PhantomParams(patients=16, slices=20, size=256), seed=0)
     # Anterior is up in the picture, and nibabel's second axis points to anterior.
     volume = patient.images[:, ::-1, :, FLAIR].transpose(2, 1, 0).astype(np.float32)
     scan = nibabel.Nifti1Image(volume, np.diag([0.94, 0.94, 150 / len(patient), 1]))

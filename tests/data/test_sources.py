@@ -12,7 +12,7 @@ from brainseg.data import archives
 from brainseg.data.sources import DownloadParams, fetch
 from brainseg.errors import DataError, DatasetError, ParamsError, UserError
 from brainseg.params import validate
-from tests.data.downloads import WHOLE, A, B, contents, folder, run, zipped
+from tests.data.downloads import WHOLE, A, B, contents, download_params, folder, run, zipped
 
 
 @pytest.mark.parametrize("start", [".", "kaggle_3m", ".."])
@@ -43,14 +43,14 @@ def test_the_original_is_copied_not_linked(published: Path, tmp_path: Path):
 
 def test_archive_equals_folder(published: Path, tmp_path: Path):
     archive = zipped(published, tmp_path / "download.zip", "lgg/")
-    summary = run(DownloadParams(source="archive", path=str(archive)), tmp_path)
+    summary = run(download_params("archive", archive), tmp_path)
     assert summary == {"source": "archive"} | WHOLE
     assert contents(tmp_path / "data" / "raw") == contents(published)
 
 
 def test_path_is_relative_to_the_working_directory(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(published)
-    assert run(DownloadParams(source="folder", path="kaggle_3m"), tmp_path)["patients"] == 3
+    assert run(download_params("folder", "kaggle_3m"), tmp_path)["patients"] == 3
 
 
 def test_a_subset_is_accepted_and_counted(published: Path, tmp_path: Path):
@@ -81,7 +81,7 @@ def test_a_broken_download_is_refused_and_leaves_nothing(published: Path, tmp_pa
     (published / "kaggle_3m" / B / f"{B}_1.tif").write_bytes(b"II*\0")
     path = published if source == "folder" else zipped(published, tmp_path / "a.zip")
     with pytest.raises(DatasetError, match="get another copy") as caught:
-        run(DownloadParams(source=source, path=str(path)), tmp_path)
+        run(download_params(source, path), tmp_path)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [A, B]
     assert [path.name for path in (tmp_path / "data").rglob("*")] == ["raw"]
 
@@ -109,9 +109,8 @@ def test_leftovers_of_a_killed_run_are_removed(published: Path, tmp_path: Path):
 
 
 def test_phantom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    params = validate(
-        {"source": "phantom", "phantom": {"patients": 2, "slices": 4, "size": 64}}, DownloadParams, "download"
-    )
+    few = {"source": "phantom", "path": None, "phantom": {"patients": 2, "slices": 4, "size": 64}}
+    params = validate(few, DownloadParams, "download")
     summary = run(params, tmp_path)
     assert (summary["source"], summary["patients"], summary["verified"], summary["whole"]) == (
         "phantom",
@@ -134,7 +133,7 @@ def _file_as_folder(root: Path) -> DownloadParams:
 
 
 def _folder_as_archive(root: Path) -> DownloadParams:
-    return DownloadParams(source="archive", path=str(root))
+    return download_params("archive", root)
 
 
 def _no_patients(root: Path) -> DownloadParams:
@@ -211,7 +210,7 @@ def test_the_system_says_no(
     [
         ({"source": "web"}, "download.source is 'web'"),
         (
-            {"source": "archive"},
+            {"source": "archive", "path": None},
             "download.path is None: download.source=archive needs the path of the archive",
         ),
         ({"source": "folder", "path": ""}, "download.path is '': download.source=folder needs"),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from brainseg.data.splits import SplitParams, make_split, read_split
 from brainseg.errors import DataError
+from brainseg.params import shipped_section
 
 
 def index(patients: int, slices: int = 6, sites: int = 3) -> pd.DataFrame:
@@ -21,7 +22,7 @@ def index(patients: int, slices: int = 6, sites: int = 3) -> pd.DataFrame:
 
 
 def params(**changes: object) -> SplitParams:
-    return SplitParams(**({"by": "patient", "val": 0.15, "test": 0.15} | changes))
+    return shipped_section("split", SplitParams, **changes)
 
 
 def leaking_patients(split: pd.DataFrame) -> list[str]:

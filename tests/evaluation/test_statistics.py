@@ -11,9 +11,9 @@ from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError, ParamsError
 from brainseg.evaluation.metrics import evaluate
 from brainseg.evaluation.statistics import EvaluateParams, bootstrap_ci, paired, summarise
-from brainseg.params import validate
+from brainseg.params import shipped_section, validate
 
-PARAMS = EvaluateParams(bootstrap=500)
+PARAMS = shipped_section("evaluate", EvaluateParams, bootstrap=500)
 
 
 def row_of(pixels, width=16):

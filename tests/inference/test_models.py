@@ -9,11 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError, ParamsError
 from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import HEADER_KEY, load_info
+from brainseg.preprocess.inputs import network_input
+from tests.params import skull_strip_params
 from tests.scans.heads import threshold_models
 
 
@@ -77,17 +80,31 @@ def test_no_cuda_is_said():
         load_models(device="cuda")
 
 
-def test_openvino_agrees_with_torch(folder, tmp_path, monkeypatch):
-    pytest.importorskip("openvino")
+def test_models_without_graphs_run_by_openvino_and_agree_with_torch(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     reference = load_models(folder, device="cpu", runtime="torch").networks["unet"][0]
-    inputs = torch.from_numpy(np.random.default_rng(0).normal(size=(3, 3, 128, 128)).astype(np.float32))
-    expected = reference(inputs).sigmoid().detach()
+    inputs = np.random.default_rng(0).normal(size=(3, 3, 128, 128)).astype(np.float32)
+    expected = reference(inputs)
     for _ in range(2):  # exported, then from the cache
         models = load_models(folder, device="cpu", runtime="openvino")
-        found = models.networks["unet"][0](inputs).sigmoid()
+        found = models.networks["unet"][0](inputs)
         np.testing.assert_allclose(found, expected, atol=1e-3)
         assert [path.suffix for path in (tmp_path / "brainseg").iterdir()] == [".graph"] * 2
+
+
+def test_the_shipped_graphs_agree_with_torch():
+    """On slices of a synthetic patient as the networks see them, with tumour among them."""
+    by_torch, by_graph = load_models(device="cpu", runtime="torch"), load_models(device="cpu")
+    assert by_graph.runtime == "openvino"
+    patient = make_patient(0, PhantomParams(patients=1, slices=12, size=128), 1)
+    for name, (graph, info) in by_graph.networks.items():
+        inputs = network_input(patient, info.inputs)[::3]
+        expected = by_torch.networks[name][0](inputs)
+        assert expected.max() > 0.9
+        assert expected.min() < 0.1
+        found = graph(inputs)
+        assert (found.dtype, found.shape) == (np.float32, expected.shape)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 def edited(folder, tmp_path, name, **changes):
@@ -164,7 +181,7 @@ def test_predict_never_asks_the_network_for_a_model_s_brain_extraction(folder, t
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("asked the network"))
     content = b"weights"
     strip = {"method": "mazurowski", "weights": "download", "weights_sha256": hashlib.sha256(content).hexdigest()}
-    copy = edited(folder, tmp_path, "unet", skull_strip=strip)
+    copy = edited(folder, tmp_path, "unet", skull_strip=skull_strip_params(**strip).model_dump())
     with pytest.raises(DataError, match=r"asks nothing from the network; fetch them from .* and put them at .*128\.h5"):
         load_models(copy, "unet", runtime="torch")
     (tmp_path / "checkpoints").mkdir()

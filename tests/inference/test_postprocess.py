@@ -10,7 +10,7 @@ from brainseg.errors import DataError, ParamsError
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference import postprocess
 from brainseg.inference.postprocess import Choice, PostprocessParams, apply, choose, threshold_for
-from brainseg.params import validate
+from brainseg.params import shipped_section, validate
 
 
 def blobs(seed, shape=(6, 40, 40), count=3):
@@ -23,6 +23,12 @@ def blobs(seed, shape=(6, 40, 40), count=3):
 
 def empty(shape=(3, 12, 12)):
     return np.zeros(shape, np.float32)
+
+
+def candidates(**changes):
+    """What to try, with thresholds far apart and all steps."""
+    tried = {"scale_to_peak": False, "thresholds": (0.3, 0.4, 0.5, 0.6, 0.7), "largest_only": (False, True)}
+    return shipped_section("postprocess", PostprocessParams, **(tried | changes))
 
 
 EVERYTHING = Choice(min_component_px=9, fill_holes=True, largest_only=True)
@@ -166,7 +172,7 @@ class TestChoose:
         return probabilities, truths
 
     def test_finds_each_step_that_helps(self):
-        choice, trail = choose(*self.patients(), PostprocessParams(min_component_px=(0, 5)))
+        choice, trail = choose(*self.patients(), candidates(min_component_px=(0, 5)))
         # the speck of 8 voxels outlives a smallest size of 5 and falls to the largest component
         assert choice == Choice(threshold=0.3, min_component_px=5, fill_holes=True, largest_only=True)
         dice = [row["dice"] for row in trail if row["kept"]]
@@ -180,7 +186,7 @@ class TestChoose:
     def test_neutral_steps_are_left_out(self):
         _, truths = self.patients()
         perfect = {name: truth.astype(np.float32) for name, truth in truths.items()}
-        choice, trail = choose(perfect, truths, PostprocessParams())
+        choice, trail = choose(perfect, truths, candidates())
         assert choice == Choice()
         assert {row["dice"] for row in trail} == {1.0}
         assert [row["kept"] for row in trail] == [True] + [False] * (len(trail) - 1)
@@ -190,7 +196,7 @@ class TestChoose:
         scores = {0.5: 0.8, 0.3: 0.8 + postprocess.MIN_GAIN * 0.9, 0.4: 0.7}
         monkeypatch.setattr(postprocess, "_mean_dice", lambda p, t, choice: scores[choice.threshold])
         off = {"min_component_px": (0,), "fill_holes": (False,), "largest_only": (False,)}
-        params = PostprocessParams(thresholds=(0.3, 0.4), **off)
+        params = candidates(thresholds=(0.3, 0.4), **off)
         assert choose(*self.patients(), params)[0] == Choice()
         scores[0.3] = 0.8 + postprocess.MIN_GAIN * 1.1
         assert choose(*self.patients(), params)[0] == Choice(threshold=0.3)
@@ -199,7 +205,7 @@ class TestChoose:
         data = {str(seed): blobs(seed) for seed in range(3)}
         probabilities = {name: probability for name, (probability, _) in data.items()}
         truths = {name: np.roll(truth, 1, axis=2) for name, (_, truth) in data.items()}
-        choice, trail = choose(probabilities, truths, PostprocessParams())
+        choice, trail = choose(probabilities, truths, candidates())
         final = np.mean([overlap(truths[n], apply(probabilities[n], choice)).dice for n in truths])
         assert final == pytest.approx([row["dice"] for row in trail if row["kept"]][-1], abs=1e-12)
         assert final >= trail[0]["dice"]
@@ -207,26 +213,24 @@ class TestChoose:
     def test_order_of_patients_does_not_matter(self):
         probabilities, truths = self.patients()
         backwards = dict(reversed(probabilities.items())), dict(reversed(truths.items()))
-        assert choose(*backwards, PostprocessParams()) == choose(probabilities, truths, PostprocessParams())
+        assert choose(*backwards, candidates()) == choose(probabilities, truths, candidates())
 
     def test_refuses_what_does_not_match(self):
         probabilities, truths = self.patients()
         with pytest.raises(DataError, match="no validation patient"):
-            choose({}, {}, PostprocessParams())
+            choose({}, {}, candidates())
         with pytest.raises(DataError, match="only one of probabilities and truth: b"):
-            choose({"a": probabilities["a"]}, truths, PostprocessParams())
+            choose({"a": probabilities["a"]}, truths, candidates())
         with pytest.raises(DataError, match=r"b: the truth is bool \(3, 32, 32\), expected bool \(4"):
-            choose(probabilities, {**truths, "b": truths["b"][:3]}, PostprocessParams())
+            choose(probabilities, {**truths, "b": truths["b"][:3]}, candidates())
 
 
 class TestParams:
     def test_yaml_lists_are_accepted(self):
-        raw = {"tta": False, "thresholds": [0.4, 0.5], "min_component_px": [0, 10], "fill_holes": [True]}
-        params = validate(raw, PostprocessParams, "params.yaml: postprocess")
+        params = candidates(thresholds=[0.4, 0.5], min_component_px=[0, 10], fill_holes=[True])
         assert params.thresholds == (0.4, 0.5)
         assert params.min_component_px == (0, 10)
         assert params.fill_holes == (True,)
-        assert params.largest_only == (False, True)
 
     @pytest.mark.parametrize(
         ("raw", "message"),
@@ -248,7 +252,7 @@ class TestParams:
     )
     def test_bad_ones_are_named(self, raw, message):
         with pytest.raises(ParamsError, match=message):
-            validate(raw, PostprocessParams, "params.yaml: postprocess")
+            validate(candidates().model_dump() | raw, PostprocessParams, "params.yaml: postprocess")
 
     def test_choice_survives_json(self):
         choice = Choice(threshold=0.4, min_component_px=20, fill_holes=True)

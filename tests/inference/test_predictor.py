@@ -2,38 +2,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
+from scipy.special import expit
 
 from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
-from brainseg.inference.predictor import ENSEMBLE, load_prediction, probabilities, save_prediction
+from brainseg.inference.postprocess import Choice
+from brainseg.inference.predictor import ENSEMBLE, load_prediction, predict_volume, save_prediction
 from brainseg.model.forward import grid_probability, volume_probability
 from brainseg.preprocess.inputs import InputParams
 
-GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore")
+GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore", neighbours=0, mirror=False)
 
 
-class Bright(nn.Module):
+class Bright:
     """Logit = FLAIR times a weight: a network whose answer is known."""
 
     def __init__(self, weight: float):
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(weight))
+        self.weight = np.float32(weight)
+        self.asked = 0
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x[:, 1:2] * self.weight
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        assert x.flags.c_contiguous
+        self.asked += 1
+        return expit(x[:, 1:2] * self.weight)
 
 
-class LeftRamp(nn.Module):
+def left_ramp(x: np.ndarray) -> np.ndarray:
     """Not symmetric: the logit is the column number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unit = nn.Parameter(torch.ones(1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.arange(x.shape[3]).float().expand(len(x), 1, *x.shape[2:]) * self.unit - 16
+    return expit(np.broadcast_to(np.arange(x.shape[3], dtype=np.float32) - 16, (len(x), 1, *x.shape[2:])))
 
 
 @pytest.fixture
@@ -57,8 +53,8 @@ def test_batch_size_does_not_matter(volume: SliceSet) -> None:
 
 def test_flips_average_with_the_mirrored_answer() -> None:
     inputs = np.zeros((1, 3, 32, 32), np.float32)
-    plain = grid_probability(LeftRamp(), inputs, tta=False)
-    both = grid_probability(LeftRamp(), inputs, tta=True)
+    plain = grid_probability(left_ramp, inputs, tta=False)
+    both = grid_probability(left_ramp, inputs, tta=True)
     np.testing.assert_allclose(both, (plain + plain[..., ::-1]) / 2, atol=1e-6)
     np.testing.assert_allclose(both, both[..., ::-1], atol=1e-6)
 
@@ -68,10 +64,26 @@ def test_ensemble_is_the_mean(volume: SliceSet) -> None:
         inputs = GRID
 
     models = {"unet": (Bright(1.0), Info()), "unetpp": (Bright(3.0), Info())}
-    found = probabilities(models, volume, tta=False)
-    assert list(found) == ["unet", "unetpp", ENSEMBLE]
+    wanted = {"unet": None, "unetpp": None, ENSEMBLE: Choice(threshold=0.4)}
+    prediction = predict_volume(models, volume, wanted, tta=False)
+    found = prediction.probabilities
+    assert (list(found), list(prediction.masks)) == (list(wanted), [ENSEMBLE])
+    np.testing.assert_array_equal(prediction.masks[ENSEMBLE], found[ENSEMBLE] >= np.float32(0.4))
     np.testing.assert_allclose(found[ENSEMBLE], (found["unet"] + found["unetpp"]) / 2, atol=1e-6)
     assert {array.dtype for array in found.values()} == {np.dtype(np.float32)}
+
+
+def test_what_is_not_asked_for_is_not_computed(volume: SliceSet) -> None:
+    class Info:
+        inputs = GRID
+
+    first, second = Bright(1.0), Bright(3.0)
+    models = {"unet": (first, Info()), "unetpp": (second, Info())}
+    found = predict_volume(models, volume, {"unetpp": None}, tta=False, keep=np.arange(11) > 7)
+    assert (first.asked, list(found.probabilities), found.masks) == (0, ["unetpp"], {})
+    both = predict_volume(models, volume, {ENSEMBLE: None}, tta=False).probabilities
+    assert (first.asked > 0, list(both)) == (True, [ENSEMBLE])
+    assert found.probabilities["unetpp"].shape == (3, 32, 32)
 
 
 def test_prediction_round_trip(tmp_path: Path) -> None:

@@ -1,68 +1,11 @@
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from brainseg.data import slices
-from brainseg.data.slices import SliceSet
 from brainseg.model.dataset import TrainingData, gather
-from brainseg.model.networks import NetworkParams
-from brainseg.model.recipe import RunParams, TrainParams
-from brainseg.model.store import FORMAT, ModelInfo
-from brainseg.preprocess.clahe import ClaheParams
-from brainseg.preprocess.inputs import InputParams
-from brainseg.preprocess.skull_strip import SkullStripParams
-
-AUGMENT = {
-    "flip": 0.5, "rotation_deg": 10, "scale": 0.1, "shift": 0.05, "contrast": 0.1, "brightness": 0.1, "gamma": 0.1,
-    "noise": 0.05, "drop_sequence": 0.1,
-}  # fmt: skip
-
-PLAIN = NetworkParams(encoder="plain", encoder_weights="none", decoder_channels=[16, 8])
-
-
-def train_params(**changes: object) -> TrainParams:
-    content = {
-        "device": "cpu", "input_size": 32, "crop_to_brain": False, "normalization": "zscore", "batch_size": 4,
-        "weight_decay": 0.01, "dice_weight": 0.5, "ema_decay": 0.5, "grad_clip": 1.0, "patience": 50,
-        "augment": AUGMENT,
-    }  # fmt: skip
-    return TrainParams(**(content | changes))
-
-
-def run_params(**changes: object) -> RunParams:
-    content = {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [16, 8], "epochs": 3, "lr": 0.01}
-    return RunParams(**(content | changes))
-
-
-def info(**changes: object) -> ModelInfo:
-    content = {
-        "format": FORMAT,
-        "name": "unet",
-        "architecture": "unet",
-        "network": PLAIN,
-        "inputs": InputParams(input_size=32, crop_to_brain=True, normalization="zscore"),
-        "skull_strip": SkullStripParams(method="none"),
-        "clahe": ClaheParams(enabled=True, clip_limit=2.0, tile_grid=8),
-        "postprocess": None,
-        "training": {"patients": ["A"]},
-        "metrics": {},
-        "brainseg": "0",
-    }
-    return ModelInfo(**(content | changes))
-
-
-def blob_patient(seed: int, n: int = 5, size: int = 32) -> SliceSet:
-    """A bright square on noise; slice 1 is empty."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 80, (n, size, size, 3), np.uint8)
-    masks = np.zeros((n, size, size), bool)
-    for i in range(1, n):
-        top, left = rng.integers(2, size - 14, 2)
-        masks[i, top : top + 10, left : left + 10] = True
-    images[masks] += 120
-    return SliceSet(images, masks, np.ones_like(masks), np.arange(1, n + 1))
+from tests.model.small import blob_patient, train_params
 
 
 @pytest.fixture(scope="session")

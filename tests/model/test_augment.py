@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from brainseg.model import augment as module
 from brainseg.model.augment import AIR, AugmentParams, augment
 
 OFF = dict.fromkeys(AugmentParams.model_fields, 0.0)
@@ -71,7 +72,7 @@ def test_dropped_sequence_is_flair(batch: tuple) -> None:
 
 
 def test_same_generator_same_result(batch: tuple) -> None:
-    strong = AugmentParams(
+    strong = params(
         flip=0.5, rotation_deg=20, scale=0.2, shift=0.1, contrast=0.2, brightness=0.2, gamma=0.2, noise=0.2,
         drop_sequence=0.5,
     )  # fmt: skip
@@ -113,10 +114,10 @@ def test_a_field_multiplies_what_is_above_air_and_is_smooth() -> None:
     assert not torch.equal(factor[0], factor[1])
 
 
-def test_no_field_draws_no_numbers(batch: tuple) -> None:
+@pytest.mark.parametrize(("strength", "draws"), [(0.0, 0), (0.3, 1)])
+def test_no_field_draws_no_numbers(batch: tuple, monkeypatch: pytest.MonkeyPatch, strength: float, draws: int) -> None:
     """Results without it are those of before it existed."""
-    first, second = generator(), generator()
-    augment(*batch, params(noise=0.1), first)
-    assert "bias" in AugmentParams.model_fields
-    augment(*batch, AugmentParams(**{key: value for key, value in params(noise=0.1) if key != "bias"}), second)
-    assert torch.equal(first.get_state(), second.get_state())
+    asked = []
+    monkeypatch.setattr(module, "_field", lambda *_: asked.append(1) or 1.0)
+    augment(*batch, params(noise=0.1, bias=strength), generator())
+    assert len(asked) == draws

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from brainseg.model import networks
 from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS, NETWORKS, TRUTH_COLOUR
-from brainseg.params import SECTIONS
+from brainseg.params import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_networks_are_those_that_can_be_built_and_have_parameters():
-    assert tuple(networks.NETWORKS) == NETWORKS
-    assert set(NETWORKS) < set(SECTIONS)
+    assert tuple(networks.BUILDERS) == NETWORKS
+    assert set(NETWORKS) < set(shipped())
 
 
 def test_the_ensemble_stands_last():

@@ -9,7 +9,7 @@ from brainseg.errors import DataError
 from brainseg.model.dataset import TrainingData, gather, select, split_slices
 from brainseg.preprocess.inputs import InputParams, network_input
 
-GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore")
+GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore", neighbours=0, mirror=False)
 
 
 def tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -37,9 +37,11 @@ def test_a_patient_on_both_sides_of_a_split_by_slice_gives_only_its_slices(folde
     assert [volume.inputs.shape[0] for volume in leaky.validation.values()] == [1] * 6
 
 
-def test_a_split_that_is_all_training_validates_nothing(folder: Path) -> None:
+def test_nothing_is_validated_where_nobody_is_left_to_validate_on_and_only_if_that_is_meant(folder: Path) -> None:
     index, split = tables(folder)
-    whole = gather(folder, index, split.assign(split="train"), GRID)
+    with pytest.raises(DataError, match="no val slices"):
+        gather(folder, index, split.assign(split="train"), GRID)
+    whole = gather(folder, index, split.assign(split="train"), GRID, validate=False)
     assert whole.validation == {}
     assert whole.patients == [f"P{i}" for i in range(6)]
 

@@ -143,3 +143,8 @@ def test_added_channels_start_without_a_say(changes: dict) -> None:
     assert first.weight.shape[1] == 9
     assert first.weight.grad is not None
     assert first.weight.grad[:, 3:].abs().sum() > 0
+
+
+def test_a_network_that_nobody_knows_is_named() -> None:
+    with pytest.raises(ParamsError, match="there is no network 'vnet', expected unet or unetpp"):
+        build_network("vnet", params())

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -5,9 +6,11 @@ import torch
 from safetensors.torch import save_file
 
 from brainseg.errors import DataError, ParamsError
+from brainseg.inference.models import record_of
 from brainseg.model.networks import build_network
-from brainseg.model.store import FORMAT, HEADER_KEY, ModelInfo, load_info, load_model, save_model
-from tests.model.conftest import PLAIN, info
+from brainseg.model.store import FORMAT, HEADER_KEY, LATER, ModelInfo, load_info, load_model, save_model
+from tests.model.small import PLAIN, info
+from tests.scans.heads import POSTPROCESS
 
 
 def test_a_model_file_alone_is_enough(tmp_path: Path) -> None:
@@ -28,6 +31,39 @@ def test_same_content_same_bytes_and_json_says_the_same(tmp_path: Path) -> None:
         save_model(tmp_path / f"{name}.safetensors", network.state_dict(), info())
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     assert ModelInfo.model_validate_json((tmp_path / "a.json").read_text()) == info()
+
+
+def test_a_file_from_before_a_parameter_existed_means_what_was_meant_then(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    plain = info(postprocess=POSTPROCESS).model_dump(mode="json")
+    lost = [plain[section].pop(key) for section, keys in LATER.items() for key in keys]
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: json.dumps(plain)})
+    said = load_info(path)
+    assert (said.inputs.neighbours, said.inputs.mirror, said.inputs.channels) == (0, False, 3)
+    assert said.skull_strip.sequences == "flair"
+    assert record_of(said.postprocess, path).scale_to_peak is False
+    assert len(lost) == 4
+    plain["inputs"] |= {"neighbours": 1}
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: json.dumps(plain)})
+    assert load_info(path).inputs.channels == 9  # what the file says counts
+
+
+@pytest.mark.parametrize(("section", "key"), [("skull_strip", "max_fraction"), ("clahe", "enabled"), ("inputs", None)])
+def test_nothing_else_that_a_file_lacks_is_filled(tmp_path: Path, section: str, key: str | None) -> None:
+    path = tmp_path / "m.safetensors"
+    plain = info().model_dump(mode="json")
+    (plain[section] if key else plain).pop(key or section)
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: json.dumps(plain)})
+    with pytest.raises(ParamsError, match=rf"m\.safetensors\.{section}{f'.{key}' if key else ''} is missing"):
+        load_info(path)
+
+
+def test_an_architecture_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    plain = info().model_dump(mode="json") | {"architecture": "vnet"}
+    save_file({"a": torch.zeros(1)}, path, {HEADER_KEY: json.dumps(plain)})
+    with pytest.raises(ParamsError, match=r"architecture is 'vnet': expected unet or unetpp"):
+        load_info(path)
 
 
 def test_half_precision_is_read_back_as_full(tmp_path: Path) -> None:

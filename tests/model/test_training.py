@@ -1,4 +1,3 @@
-import hashlib
 import os
 import signal
 import subprocess
@@ -14,23 +13,31 @@ from brainseg.errors import TrainingError
 from brainseg.model import checkpoint, training
 from brainseg.model.dataset import TrainingData
 from brainseg.model.networks import build_network
-from brainseg.model.training import finish, train
-from tests.model.conftest import run_params, train_params
-
-
-def digest(state: dict[str, torch.Tensor]) -> str:
-    hasher = hashlib.sha256()
-    for key, value in sorted(state.items()):
-        hasher.update(key.encode() + value.numpy().tobytes())
-    return hasher.hexdigest()
+from brainseg.model.training import Reporter, finish, train
+from tests.model.small import digest, network_params, train_params
 
 
 class StopError(Exception):
     """Stands for a kill between two epochs."""
 
 
+class Told(Reporter):
+    """Keeps what it is told; stops the training after one epoch where asked."""
+
+    def __init__(self, stop_after: int | None = None):
+        self.stop_after, self.continued_after, self.epochs = stop_after, [], []
+
+    def resumed(self, epoch: int) -> None:
+        self.continued_after.append(epoch)
+
+    def epoch(self, row: dict[str, float]) -> None:
+        self.epochs.append(row["epoch"])
+        if row["epoch"] == self.stop_after:
+            raise StopError
+
+
 def test_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> None:
-    trained = train("unet", run_params(epochs=30), train_params(), data, 1, tmp_path)
+    trained = train("unet", network_params(epochs=30), train_params(), data, 1, tmp_path)
     scores = [row["val_dice"] for row in trained.history]
     assert scores[0] < 0.5
     assert trained.best_row["val_dice"] == max(scores) > 0.8
@@ -42,50 +49,45 @@ def test_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> 
 
 def test_same_seed_same_bytes_other_seed_other_bytes(data: TrainingData, tmp_path: Path) -> None:
     digests = [
-        digest(train("unet", run_params(), train_params(), data, seed, tmp_path / str(i)).state)
+        digest(train("unet", network_params(), train_params(), data, seed, tmp_path / str(i)).state)
         for i, seed in enumerate((1, 1, 2))
     ]
     assert digests[0] == digests[1] != digests[2]
 
 
 def test_interrupted_after_any_epoch_ends_with_the_same_bytes(data: TrainingData, tmp_path: Path) -> None:
-    whole = train("unet", run_params(epochs=4), train_params(), data, 1, tmp_path / "whole")
+    whole = train("unet", network_params(epochs=4), train_params(), data, 1, tmp_path / "whole")
     for stop_after in (1, 3):
-
-        def stop(row: dict[str, float], last: int = stop_after) -> None:
-            if row.get("epoch") == last:
-                raise StopError
-
         folder = tmp_path / str(stop_after)
         with pytest.raises(StopError):
-            train("unet", run_params(epochs=4), train_params(), data, 1, folder, stop)
-        rows: list[dict] = []
-        resumed = train("unet", run_params(epochs=4), train_params(), data, 1, folder, rows.append)
-        assert rows[0] == {"resumed_after_epoch": stop_after}
+            train("unet", network_params(epochs=4), train_params(), data, 1, folder, Told(stop_after))
+        told = Told()
+        resumed = train("unet", network_params(epochs=4), train_params(), data, 1, folder, told)
+        assert (told.continued_after, told.epochs) == ([stop_after], list(range(stop_after + 1, 5)))
         assert resumed.history == whole.history
         assert digest(resumed.state) == digest(whole.state)
 
 
 def test_a_checkpoint_of_another_run_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
-    train("unet", run_params(), train_params(), data, 1, tmp_path)
-    rows: list[dict] = []
-    train("unet", run_params(lr=0.02), train_params(), data, 1, tmp_path, rows.append)
-    assert "resumed_after_epoch" not in rows[0]
+    train("unet", network_params(), train_params(), data, 1, tmp_path)
+    told = Told()
+    train("unet", network_params(lr=0.02), train_params(), data, 1, tmp_path, told)
+    assert (told.continued_after, told.epochs) == ([], [1, 2, 3])
     assert len(list(tmp_path.glob("*.pt"))) == 1
 
 
 def test_a_damaged_checkpoint_starts_over_and_says_so(
     data: TrainingData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = train("unet", run_params(), train_params(), data, 1, tmp_path)
+    whole = train("unet", network_params(), train_params(), data, 1, tmp_path)
     path = next(tmp_path.glob("*.pt"))
     content = path.read_bytes()
     for damaged in (content[:1000], content[: len(content) // 2] + bytes(64) + content[len(content) // 2 + 64 :]):
         path.write_bytes(damaged)
-        rows: list[dict] = []
-        again = train("unet", run_params(), train_params(), data, 1, tmp_path, rows.append)
+        told = Told()
+        again = train("unet", network_params(), train_params(), data, 1, tmp_path, told)
         assert digest(again.state) == digest(whole.state)
-        assert "resumed_after_epoch" not in rows[0]
+        assert (told.continued_after, told.epochs) == ([], [1, 2, 3])
         assert f"{path} is damaged or of an older version: training starts anew" in capsys.readouterr().err
 
 
@@ -113,23 +115,23 @@ def test_a_checkpoint_without_a_digest_is_not_continued(tmp_path: Path, capsys: 
 
 
 def test_finish_leaves_nothing(data: TrainingData, tmp_path: Path) -> None:
-    train("unet", run_params(epochs=1), train_params(), data, 1, tmp_path)
+    train("unet", network_params(epochs=1), train_params(), data, 1, tmp_path)
     (tmp_path / ".half.pt").touch()
     finish(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_epochs_keeps_the_initial_weights(data: TrainingData, tmp_path: Path) -> None:
-    trained = train("unet", run_params(epochs=0), train_params(), data, 1, tmp_path)
+    trained = train("unet", network_params(epochs=0), train_params(), data, 1, tmp_path)
     torch.manual_seed(1)
-    initial = build_network("unet", run_params()).state_dict()
+    initial = build_network("unet", network_params()).state_dict()
     assert all(torch.equal(value, trained.state[key]) for key, value in initial.items())
     assert trained.history[0]["epoch"] == 0
     assert trained.history[0]["val_dice"] < 0.5
 
 
 def test_scores_by_patient_are_of_the_kept_epoch(data: TrainingData, tmp_path: Path) -> None:
-    trained = train("unet", run_params(), train_params(), data, 1, tmp_path)
+    trained = train("unet", network_params(), train_params(), data, 1, tmp_path)
     assert trained.scores.keys() == data.validation.keys()
     assert np.mean(list(trained.scores.values())) == pytest.approx(trained.best_row["val_dice"])
 
@@ -137,8 +139,8 @@ def test_scores_by_patient_are_of_the_kept_epoch(data: TrainingData, tmp_path: P
 def test_without_validation_the_last_epoch_is_kept(data: TrainingData, tmp_path: Path) -> None:
     """What is validated does not change what is learnt."""
     alone = TrainingData(data.images, data.masks, {}, data.patients)
-    validated = train("unet", run_params(), train_params(), data, 1, tmp_path / "a")
-    trained = train("unet", run_params(), train_params(patience=1), alone, 1, tmp_path / "b")
+    validated = train("unet", network_params(), train_params(), data, 1, tmp_path / "a")
+    trained = train("unet", network_params(), train_params(patience=1), alone, 1, tmp_path / "b")
     assert [row["train_loss"] for row in trained.history] == [row["train_loss"] for row in validated.history]
     assert trained.best_row == trained.history[-1]
     assert "val_dice" not in trained.best_row
@@ -147,7 +149,7 @@ def test_without_validation_the_last_epoch_is_kept(data: TrainingData, tmp_path:
 
 def test_replicates_differ_and_repeat(data: TrainingData, tmp_path: Path) -> None:
     digests = [
-        digest(train("unet", run_params(epochs=1), train_params(replicate=r), data, 1, tmp_path / str(i)).state)
+        digest(train("unet", network_params(epochs=1), train_params(replicate=r), data, 1, tmp_path / str(i)).state)
         for i, r in enumerate((0, 1, 1, 2))
     ]
     assert digests[1] == digests[2]
@@ -163,7 +165,7 @@ def test_one_slice_left_over_joins_the_batch_before(slices: int, sizes: list[int
 
 def test_early_stopping(data: TrainingData, tmp_path: Path) -> None:
     # a rate this small never changes the score, so that the first epoch stays the best
-    trained = train("unet", run_params(epochs=9, lr=1e-12), train_params(patience=2), data, 1, tmp_path)
+    trained = train("unet", network_params(epochs=9, lr=1e-12), train_params(patience=2), data, 1, tmp_path)
     assert [row["epoch"] for row in trained.history] == [1, 2, 3]
     assert trained.best_row["epoch"] == 1
 
@@ -171,7 +173,7 @@ def test_early_stopping(data: TrainingData, tmp_path: Path) -> None:
 def test_divergence_is_said(data: TrainingData, tmp_path: Path) -> None:
     broken = TrainingData(np.full_like(data.images, np.nan), data.masks, data.validation, data.patients)
     with pytest.raises(TrainingError, match=r"loss became nan in epoch 1; lower the learning rate"):
-        train("unet", run_params(), train_params(), broken, 1, tmp_path)
+        train("unet", network_params(), train_params(), broken, 1, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +192,13 @@ def test_out_of_memory_is_said(
 
     monkeypatch.setattr(training, "dice_bce", fail)
     with pytest.raises(TrainingError, match=r"train\.batch_size 4 and train\.input_size 32; lower one"):
-        train("unet", run_params(), train_params(), data, 1, tmp_path)
+        train("unet", network_params(), train_params(), data, 1, tmp_path)
 
 
 def test_cuda_where_there_is_none(data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(TrainingError, match="sees no CUDA device"):
-        train("unet", run_params(), train_params(device="cuda"), data, 1, tmp_path)
+        train("unet", network_params(), train_params(device="cuda"), data, 1, tmp_path)
 
 
 def test_checkpoints_survive_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,11 +221,10 @@ from pathlib import Path
 import pandas as pd
 from brainseg.model.dataset import gather
 from brainseg.model.training import train
-from tests.model.conftest import run_params, train_params
-from tests.model.test_training import digest
+from tests.model.small import digest, network_params, train_params
 folder = Path(sys.argv[1])
 data = gather(folder, pd.read_csv(folder / "index.csv"), pd.read_csv(folder / "split.csv"), train_params().inputs)
-trained = train("unet", run_params(epochs=25), train_params(), data, 1, Path(sys.argv[2]))
+trained = train("unet", network_params(epochs=25), train_params(), data, 1, Path(sys.argv[2]))
 print(digest(trained.state))
 """
 

@@ -12,7 +12,7 @@ from scipy.ndimage import distance_transform_edt
 
 from brainseg.data.slices import SliceSet
 from brainseg.errors import ParamsError
-from brainseg.params import validate
+from brainseg.params import shipped_section, validate
 from brainseg.preprocess.clahe import ClaheParams, _nearest_inside, apply_clahe
 
 
@@ -26,15 +26,19 @@ def random_images(n: int = 2, side: int = 40, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
 
 
+def clahe_params(**changes: object) -> ClaheParams:
+    return shipped_section("clahe", ClaheParams, **({"enabled": True} | changes))
+
+
 def test_disabled_returns_the_input_itself() -> None:
     given_set = slice_set(random_images())
-    assert apply_clahe(given_set, ClaheParams(enabled=False)) is given_set
+    assert apply_clahe(given_set, clahe_params(enabled=False)) is given_set
 
 
 def test_one_tile_without_clipping_is_histogram_equalisation_by_hand() -> None:
     plane = np.array([[10, 10, 20, 30]], np.uint8).repeat(4, 0)
     images = np.repeat(plane[None, ..., None], 3, axis=3)
-    out = apply_clahe(slice_set(images), ClaheParams(clip_limit=100, tile_grid=1)).images
+    out = apply_clahe(slice_set(images), clahe_params(clip_limit=100, tile_grid=1)).images
     # cumulative shares 1/2, 3/4, 1 of 255; the limit 100 * 16 / 256 = 6 pixels clips 2 + 0 + 0 of the 8,
     # which go to the first bin of every 128, that is to 0 and 128: shares 7/16, 11/16, 15/16 of 255
     expected = np.rint(np.array([7, 7, 11, 15]) / 16 * 255).astype(np.uint8)
@@ -45,7 +49,7 @@ def test_rectangular_brain_equals_opencv_on_its_box() -> None:
     images = random_images()
     brain = np.zeros(images.shape[:3], bool)
     brain[0, 3:35, 4:30] = brain[1, 10:40, 0:40] = True
-    out = apply_clahe(slice_set(images, brain), ClaheParams(clip_limit=3.0, tile_grid=4)).images
+    out = apply_clahe(slice_set(images, brain), clahe_params(clip_limit=3.0, tile_grid=4)).images
     clahe = cv2.createCLAHE(3.0, (4, 4))
     for channel in range(3):
         np.testing.assert_array_equal(
@@ -72,14 +76,14 @@ def test_a_flat_brain_stays_flat_whatever_its_shape() -> None:
     rows, columns = np.mgrid[-1:1:32j, -1:1:32j]
     brain = (rows**2 + columns**2 < 0.8)[None]
     images = np.full((1, 32, 32, 3), 90, np.uint8)
-    out = apply_clahe(slice_set(images, brain), ClaheParams(tile_grid=4)).images
+    out = apply_clahe(slice_set(images, brain), clahe_params(tile_grid=4)).images
     assert len(np.unique(out[brain])) == 1
     assert out[brain].min() > 0
 
 
 def test_channels_and_slices_do_not_mix() -> None:
     images = random_images(n=3)
-    params = ClaheParams(tile_grid=4)
+    params = clahe_params(tile_grid=4)
     whole = apply_clahe(slice_set(images), params).images
     for i in range(3):
         np.testing.assert_array_equal(apply_clahe(slice_set(images[i : i + 1]), params).images[0], whole[i])
@@ -93,7 +97,7 @@ def test_slices_too_small_pass_unchanged() -> None:
     brain[1, 5:12, :] = True  # 7 rows, fewer than 8 tiles
     brain[2, 5:13, :] = True
     given_set = slice_set(images, brain)
-    out = apply_clahe(given_set, ClaheParams(tile_grid=8)).images
+    out = apply_clahe(given_set, clahe_params(tile_grid=8)).images
     np.testing.assert_array_equal(out[:2], given_set.images[:2])
     assert (out[2] != given_set.images[2]).any()
 
@@ -108,7 +112,7 @@ def test_slices_too_small_pass_unchanged() -> None:
 def test_invariants(images: np.ndarray, brain: np.ndarray, clip: float, tiles: int) -> None:
     given_set = slice_set(images, brain)
     before = given_set.images.copy()
-    out = apply_clahe(given_set, ClaheParams(clip_limit=clip, tile_grid=tiles))
+    out = apply_clahe(given_set, clahe_params(clip_limit=clip, tile_grid=tiles))
     assert out.images.dtype == np.uint8
     assert not out.images[~brain].any()
     np.testing.assert_array_equal(given_set.images, before)

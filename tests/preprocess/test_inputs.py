@@ -8,7 +8,8 @@ from brainseg.preprocess.inputs import Box, InputParams, box_of, brain_box, netw
 
 
 def params(**changes: object) -> InputParams:
-    return InputParams(**({"input_size": 64, "crop_to_brain": True, "normalization": "zscore"} | changes))
+    content = {"input_size": 64, "crop_to_brain": True, "normalization": "zscore", "neighbours": 0, "mirror": False}
+    return InputParams(**(content | changes))
 
 
 def head(height: int = 96, width: int = 80, top: int = 20, left: int = 10, side: int = 40, n: int = 3) -> SliceSet:

@@ -19,6 +19,7 @@ from brainseg.preprocess.skull_strip import (
     strip,
     strip_metrics,
 )
+from tests.params import skull_strip_params
 
 SHAPE = (4, 20, 20)
 
@@ -54,7 +55,7 @@ def blank() -> SliceSet:
 def test_outside_the_mask_is_zero_and_inside_untouched() -> None:
     given = blank()
     fixed = Fixed(7, 7)
-    stripped = strip(given, SkullStripParams(dilate_px=0), fixed)
+    stripped = strip(given, skull_strip_params(dilate_px=0), fixed)
     np.testing.assert_array_equal(stripped.slice_set.brain, fixed.mask)
     np.testing.assert_array_equal(stripped.slice_set.images[fixed.mask], given.images[fixed.mask])
     assert not stripped.slice_set.images[~fixed.mask].any()
@@ -64,7 +65,7 @@ def test_outside_the_mask_is_zero_and_inside_untouched() -> None:
 
 
 def test_tumour_outside_is_counted_and_kept() -> None:
-    stripped = strip(blank(), SkullStripParams(dilate_px=0, min_fraction=0.05), Fixed(5, 5))
+    stripped = strip(blank(), skull_strip_params(dilate_px=0, min_fraction=0.05), Fixed(5, 5))
     # rows 9, 10 by columns 9, 10, 11; only (9, 9) lies inside
     assert (stripped.record.tumour_px, stripped.record.tumour_px_cut) == (6, 5)
     assert stripped.slice_set.masks.sum() == 6
@@ -73,7 +74,7 @@ def test_tumour_outside_is_counted_and_kept() -> None:
 def test_dilation_is_a_disk_within_the_slice() -> None:
     fixed = Fixed(6, 6)
     fixed.mask[0] = False
-    brain = find_brain(np.zeros(SHAPE, np.uint8), SkullStripParams(dilate_px=3, min_fraction=0.01), fixed)
+    brain = find_brain(np.zeros(SHAPE, np.uint8), skull_strip_params(dilate_px=3, min_fraction=0.01), fixed)
     rows, columns = np.mgrid[:20, :20]
     outside = np.hypot(*(np.maximum(0, np.maximum(5 - axis, axis - 10)) for axis in (rows, columns)))
     np.testing.assert_array_equal(brain.mask[2], outside <= 3)
@@ -87,7 +88,7 @@ def test_dilation_is_a_disk_within_the_slice() -> None:
 )
 def test_implausible_mask_falls_back_to_everything(rows: int, columns: int, name: str) -> None:
     given = blank()
-    stripped = strip(given, SkullStripParams(fallback="none"), Fixed(rows, columns))
+    stripped = strip(given, skull_strip_params(fallback="none"), Fixed(rows, columns))
     assert stripped.record.method == "none"
     assert [text.split(":")[0] for text in stripped.record.warnings] == [name]
     assert "20 x 20" in stripped.record.warnings[0]
@@ -97,7 +98,7 @@ def test_implausible_mask_falls_back_to_everything(rows: int, columns: int, name
 
 @pytest.mark.parametrize("area", [(4, 8), (10, 12)])
 def test_limits_themselves_are_plausible(area: tuple[int, int]) -> None:
-    assert find_brain(np.zeros(SHAPE, np.uint8), SkullStripParams(), Fixed(*area)).warnings == ()
+    assert find_brain(np.zeros(SHAPE, np.uint8), skull_strip_params(), Fixed(*area)).warnings == ()
 
 
 def test_fallback_to_classical_then_everything() -> None:
@@ -107,7 +108,7 @@ def test_fallback_to_classical_then_everything() -> None:
         def brain_mask(self, flair):
             return np.zeros(flair.shape, bool)
 
-    params = SkullStripParams(dilate_px=0)
+    params = skull_strip_params(dilate_px=0)
     brain = find_brain(flair, params, Nothing())
     assert brain.method == "classical"
     assert brain.warnings[0].startswith("empty-mask: 0.0% of 16 slices of 128 x 128")
@@ -122,7 +123,7 @@ def test_fallback_to_classical_then_everything() -> None:
 @pytest.mark.parametrize("side", [128, 256])
 def test_classical_finds_the_brain_at_any_size(side: int) -> None:
     flair, truth = head(side=side)
-    stripper = make_stripper(SkullStripParams(method="classical"))
+    stripper = make_stripper(skull_strip_params(method="classical"))
     assert stripper is not None
     mask = stripper.brain_mask(flair)
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.9
@@ -133,7 +134,7 @@ def test_classical_finds_the_brain_at_any_size(side: int) -> None:
 def test_deepbet_finds_the_brain_whichever_side_is_longer() -> None:
     flair, truth = head(side=128)
     wide = np.pad(flair, [(0, 0), (0, 0), (16, 16)])
-    stripper = make_stripper(SkullStripParams(method="deepbet"))
+    stripper = make_stripper(skull_strip_params(method="deepbet"))
     assert stripper is not None
     mask = stripper.brain_mask(wide)
     assert mask.shape == wide.shape
@@ -169,7 +170,7 @@ def test_deepbet_gets_the_stack_in_anatomical_order(monkeypatch: pytest.MonkeyPa
 
 
 def test_none_keeps_everything_without_a_warning() -> None:
-    params = SkullStripParams(method="none")
+    params = skull_strip_params(method="none")
     assert make_stripper(params) is None
     stripped = strip(blank(), params)
     np.testing.assert_array_equal(stripped.slice_set.images, blank().images)
@@ -177,7 +178,7 @@ def test_none_keeps_everything_without_a_warning() -> None:
 
 
 def test_missing_weights_are_said_when_the_method_is_built(tmp_path: Path) -> None:
-    params = SkullStripParams(method="mazurowski", weights=str(tmp_path / "weights_128.h5"))
+    params = skull_strip_params(method="mazurowski", weights=str(tmp_path / "weights_128.h5"))
     with pytest.raises(DataError, match=r"weights_128\.h5 does not exist"):
         make_stripper(params)
 
@@ -191,17 +192,17 @@ def test_only_flair_is_looked_at_unless_all_are_asked_for() -> None:
             seen.append(flair)
             return super().brain_mask(flair)
 
-    strip(given, SkullStripParams(), Spy(7, 7))
+    strip(given, skull_strip_params(), Spy(7, 7))
     assert len(seen) == 1
     np.testing.assert_array_equal(seen[0], given.images[..., FLAIR])
-    strip(given, SkullStripParams(sequences="most"), Spy(7, 7))
+    strip(given, skull_strip_params(sequences="most"), Spy(7, 7))
     np.testing.assert_array_equal(np.stack(seen[1:], axis=-1), given.images[..., [FLAIR, 0, 2]])
 
 
 @pytest.mark.parametrize("bad", [np.zeros((2, 4, 4)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)])
 def test_wrong_stack_is_refused(bad: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"expected uint8 \[n, height, width\]"):
-        find_brain(bad, SkullStripParams(), Fixed(7, 7))
+        find_brain(bad, skull_strip_params(), Fixed(7, 7))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,7 @@ def test_wrong_stack_is_refused(bad: np.ndarray) -> None:
 )
 def test_bad_parameters_are_named(raw: dict, sentence: str) -> None:
     with pytest.raises(ParamsError) as caught:
-        validate(raw, SkullStripParams, where="skull_strip")
+        validate(skull_strip_params().model_dump() | raw, SkullStripParams, where="skull_strip")
     assert sentence in str(caught.value)
 
 

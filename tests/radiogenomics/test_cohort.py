@@ -8,6 +8,7 @@ import pytest
 
 from brainseg.data.raw import barcode
 from brainseg.errors import DataError
+from brainseg.params import shipped_section
 from brainseg.radiogenomics.association import CLUSTERS
 from brainseg.radiogenomics.cohort import (
     RadiogenomicsParams,
@@ -18,7 +19,7 @@ from brainseg.radiogenomics.cohort import (
     with_clusters,
 )
 
-PARAMS = RadiogenomicsParams(ibsi=False, bootstrap=200)
+PARAMS = shipped_section("radiogenomics", RadiogenomicsParams, ibsi=False, bootstrap=200)
 PATIENTS = [f"TCGA_CS_{number:04d}_20000101" for number in range(24)]
 
 

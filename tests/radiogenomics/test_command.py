@@ -1,6 +1,7 @@
 """`brainseg shape`: masks of any origin to one table."""
 
 import io
+from inspect import signature
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from brainseg.cli import app
+from brainseg.cli import app, shape
+from brainseg.params import shipped
 from tests.scans.heads import SPACING, as_nifti, head, write_tifs
 
 FLAIR, TUMOUR = head()
@@ -78,3 +80,7 @@ def test_an_input_is_not_an_output(tmp_path: Path):
         assert words in said
     assert mask.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.nii.gz"]
+
+
+def test_the_thickness_that_is_assumed_is_the_shipped_one():
+    assert signature(shape).parameters["thickness"].default == shipped()["radiogenomics"]["thickness"]

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from brainseg.errors import DataError
-from brainseg.radiogenomics.shape import ShapeParams, ellipsoid_volume_ratio, margin_fluctuation, shape_features
+from brainseg.radiogenomics.shape import ellipsoid_volume_ratio, margin_fluctuation, shape_features
+from tests.params import shape_params
 
-ISOTROPIC = ShapeParams(thickness=1)
+ISOTROPIC = shape_params(thickness=1.0)
 IN_A_BOX = 2 / (np.pi * np.sqrt(3))
 """A box's share of the least ellipsoid around it."""
 
@@ -88,7 +89,7 @@ def test_flips_turns_shifts_and_thickness_change_nothing(seed, how, thickness):
     mask = ndimage.gaussian_filter(random.normal(size=(6, 40, 40)), (0.5, 3, 3)) > 0.05
     ways = {"left-right": mask[:, :, ::-1], "up-down": mask[:, ::-1], "turn": np.rot90(mask, 2, (1, 2))}
     changed = np.pad(ways[how], ((1, 2), (3, 5), (4, 1)))
-    params = ShapeParams(thickness=thickness)
+    params = shape_params(thickness=float(thickness))
     a, b = shape_features(mask, params), shape_features(changed, params)
     assert b.mf == pytest.approx(a.mf, rel=0.02)
     assert b.asd == pytest.approx(a.asd, rel=0.25)  # points on the border between two bins change sides

@@ -5,31 +5,55 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+import yaml
 
 from brainseg.data import slices
+from brainseg.data.index import COLUMNS
 from brainseg.errors import DataError
 from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.model.catalogue import MODELS, NETWORKS
-from brainseg.model.networks import NetworkParams, build_network
-from brainseg.model.shipped import FOLDER, halve
+from brainseg.model.networks import build_network
+from brainseg.model.shipped import FOLDER, halve, write_sums
 from brainseg.model.store import ModelInfo, load_model, save_model
-from brainseg.params import validate
+from brainseg.params import shipped, validate
 from release import weights as release
 from release.card import model_card
-from tests.model.conftest import blob_patient, info, run_params, train_params
-from tests.pipeline import ROOT
+from tests.model.small import blob_patient, info, network_params, train_params
+from tests.pipeline import ROOT, run_module
 
 
 def test_halving_keeps_norms_and_refuses_what_does_not_fit():
-    state = build_network("unet", NetworkParams(**run_params().model_dump(include=set(NetworkParams.model_fields))))
-    small = halve(state.state_dict())
-    assert {value.dtype for value in small.values() if value.ndim > 1} == {torch.float16}
-    assert {value.dtype for key, value in small.items() if key.endswith("running_var")} == {torch.float32}
+    state = build_network("unet", network_params().network)
+    small = halve({key: value.numpy() for key, value in state.state_dict().items()})
+    assert {value.dtype for value in small.values() if value.ndim > 1} == {np.dtype(np.float16)}
+    assert {value.dtype for key, value in small.items() if key.endswith("running_var")} == {np.dtype(np.float32)}
     with pytest.raises(DataError, match="big exceed half precision"):
-        halve({"big": torch.full((2, 2), 1e6)})
+        halve({"big": np.full((2, 2), 1e6, np.float32)})
+
+
+def test_every_patient_is_trained_on_and_nobody_validated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    for seed, patient in enumerate(["P0", "P1"]):
+        slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
+    rows = [(f"P{p}", s, "S", 100 * (s > 1), s > 1, s > 1) for p in range(2) for s in range(1, 6)]
+    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(tmp_path / "index.csv", index=False)
+    own = network_params(epochs=2).model_dump()
+    params = shipped() | {"train": train_params().model_dump(), "unet": own, "unetpp": own}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.chdir(tmp_path)
+    lines: list[list[str]] = []
+    monkeypatch.setattr(release.subprocess, "run", lambda line, **_: lines.append(line))
+    release.train(Path("data"), Path("index.csv"), Path("work"))
+    assert [line[2:4] for line in lines] == [["stages.train", name] for name in NETWORKS]
+    assert run_module("train_unet", "vnet", *lines[0][4:]) == 2
+    assert "the section 'vnet' is missing, is it 'unet'?" in capsys.readouterr().err
+    assert run_module("train_unet", *lines[0][3:]) == 0
+    told = load_model(tmp_path / "work" / "unet.safetensors")[1].training
+    assert (told["patients"], told["best_epoch"], told["val_dice_by_patient"]) == (["P0", "P1"], 2, {})
 
 
 @pytest.fixture
@@ -38,15 +62,15 @@ def trained(tmp_path: Path) -> Path:
     patients = ["P0", "P1"]
     for seed, patient in enumerate(patients):
         slices.save(tmp_path / "data" / f"{patient}.npz", blob_patient(seed))
-    run, shared = run_params(), train_params()
+    own, shared = network_params(), train_params()
     training = {"patients": patients, "train_patients": 2, "train_slices": 8} | {
-        "train": shared.model_dump(mode="json"), "run": run.model_dump(mode="json"),
+        "train": shared.model_dump(mode="json"), "run": own.model_dump(mode="json"),
     }  # fmt: skip
     choice = Choice(threshold=0.4).model_dump() | {"tta": True}
     for seed, name in enumerate(NETWORKS):
         torch.manual_seed(seed)
-        network = build_network("unet", run)  # the plain U-Net for both: small
-        said = info(name=name, network=NetworkParams(**run.model_dump(include=set(NetworkParams.model_fields))))
+        network = build_network("unet", own)  # the plain U-Net for both: small
+        said = info(name=name, network=own.network)
         said = said.model_copy(update={"training": training, "inputs": shared.inputs})
         save_model(tmp_path / "trained" / f"{name}.safetensors", network.state_dict(), said)
     for name in MODELS:
@@ -73,7 +97,7 @@ def test_shipped_files_give_the_figures_that_they_claim(trained: Path):
     )
     with pytest.raises(DataError, match=r"unet\.safetensors is damaged or another file"):
         release.verify(data, weights)
-    release.write_sums(weights)
+    write_sums(weights)
     with pytest.raises(DataError, match=r"unet gives other figures than its JSON claims, by up to 0\.01"):
         release.verify(data, weights)
 

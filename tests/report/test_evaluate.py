@@ -19,7 +19,7 @@ from brainseg.report.genomics import area_sentence, association_rows
 from brainseg.report.headline import summary_markdown
 from brainseg.report.page import patient_rows
 from brainseg.report.page_inputs import changed_params
-from tests.pipeline import ROOT, change_params, run_here, shipped_params
+from tests.pipeline import change_params, run_here, shipped_params
 
 
 def test_dice_of_every_slice_is_that_of_the_masks(run: Path):
@@ -105,10 +105,6 @@ def test_changed_parameters_are_those_that_differ_from_the_recommended():
     assert changed_params(params | {"seed": 3}) == {"seed": (2019, 3)}
     train = params["train"] | {"augment": params["train"]["augment"] | {"noise": 0.5}}
     assert changed_params(params | {"train": train}) == {"train.augment.noise": (0.1, 0.5)}
-
-
-def test_the_recommended_parameters_are_those_of_the_checkout():
-    assert (ROOT / "brainseg" / "defaults.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.pipeline import STAGES, Checkout, set_up
+from tests.pipeline import STAGES, Checkout, set_up, stages_run
 
 MODELS = ("unet", "unetpp", "ensemble")
 
@@ -29,14 +27,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 @pytest.fixture
 def copied(finished: Checkout, tmp_path: Path) -> Checkout:
     """A copy of it, cache and history included, to change."""
-    copy = Checkout(tmp_path / "checkout", tmp_path / "home")
-    shutil.copytree(finished.root, copy.root)
-    return copy
-
-
-def stages_run(said: str) -> list[str]:
-    """Stages that dvc says it runs, in order."""
-    return re.findall(r"^Running stage '(\w+)':$", said, re.MULTILINE)
+    return finished.copy(tmp_path)
 
 
 def read_json(checkout: Checkout, name: str) -> dict[str, Any]:

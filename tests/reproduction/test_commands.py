@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline import STAGES, Checkout, change_params, outputs
-from tests.reproduction.conftest import MODELS, read_json, read_split, stages_run
+from tests.pipeline import STAGES, Checkout, change_params, outputs, stages_run
+from tests.reproduction.conftest import MODELS, read_json, read_split
 
 UP_TO_DATE = "Data and pipelines are up to date."
 

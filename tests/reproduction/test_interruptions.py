@@ -17,8 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.pipeline import STAGES, set_up
-from tests.reproduction.conftest import stages_run
+from tests.pipeline import STAGES, set_up, stages_run
 
 
 @pytest.mark.slow

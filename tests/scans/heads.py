@@ -14,13 +14,15 @@ from brainseg.files import write_json
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.networks import NetworkParams, build_network
 from brainseg.model.store import FORMAT, ModelInfo, save_model
+from brainseg.params import shipped_section
 from brainseg.preprocess.clahe import ClaheParams
 from brainseg.preprocess.inputs import InputParams
-from brainseg.preprocess.skull_strip import SkullStripParams
+from tests.params import skull_strip_params
 
 SPACING = (12.0, 1.875, 1.875)  # 240 mm on 128 pixels
 POSTPROCESS = {
     "threshold": 0.5,
+    "scale_to_peak": False,
     "min_component_px": 0,
     "fill_holes": False,
     "largest_only": False,
@@ -58,9 +60,9 @@ def threshold_models(folder: Path, method: str = "classical", **changes: Any) ->
             name=name,
             architecture="unet",
             network=NetworkParams(**width),
-            inputs=InputParams(input_size=128, crop_to_brain=True, normalization="zscore"),
-            skull_strip=SkullStripParams(method=method, max_fraction=0.5),
-            clahe=ClaheParams(enabled=False),
+            inputs=InputParams(input_size=128, crop_to_brain=True, normalization="zscore", neighbours=0, mirror=False),
+            skull_strip=skull_strip_params(method=method, max_fraction=0.5),
+            clahe=shipped_section("clahe", ClaheParams, enabled=False),
             postprocess=POSTPROCESS | changes,
             training={},
             metrics={},

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import pickle
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from brainseg.errors import DataError
 from brainseg.scans.cases import Case, find_cases
+from tests.scans.dicom_files import write_series
 from tests.scans.heads import as_nifti, write_tifs
-from tests.scans.test_dicom import write_series
 
 RGB = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
 
@@ -17,6 +19,7 @@ def inputs(tmp_path):
     for name in ("b", "a"):
         write_tifs(tmp_path / "many" / name, RGB, RGB[..., 0] > 9)
     (tmp_path / "many" / "notes").mkdir()
+    (tmp_path / "many" / "notes" / "x.txt").write_text("mine")
     (tmp_path / "niftis").mkdir()
     nib.save(as_nifti(RGB[..., 0]), tmp_path / "niftis" / "scan.nii.gz")
     write_series(tmp_path / "study" / "inner", RGB[..., 0], "FLAIR")
@@ -42,21 +45,47 @@ def test_sequences_by_name(inputs):
 @pytest.mark.parametrize(
     ("names", "sequences", "words"),
     [
-        ([], {}, "no input is named"),
+        ([], {}, "no input is named; name a folder of TIF slices, a NIfTI file or a DICOM folder"),
         (["none"], {}, "does not exist"),
-        (["empty"], {}, "holds no scan .it is empty."),
+        (["empty"], {}, r"holds no scan \(it is empty\); expected TIF slices, or DICOM\."),
         (["niftis"], {}, r"name the files, each a case: .*niftis/\*.nii.gz"),
         (["study/inner/0.dcm"], {}, "is no NIfTI file; name its folder"),
+        (["many/notes/x.txt"], {}, "x.txt is no scan; name a folder of TIF slices, a NIfTI file or a DICOM folder"),
+        ([], {"flair": "many/notes/x.txt"}, "x.txt is no scan; name a folder of TIF slices"),
         (["many/a", "many"], {}, "are both called 'a'"),
         (["many/a"], {"flair": "niftis/scan.nii.gz"}, "cannot be another"),
         ([], {"pre": "niftis/scan.nii.gz"}, "go with one FLAIR"),
-        (["study/inner"], {"pre": "niftis/scan.nii.gz"}, "mix files and folders"),
+        (
+            ["study/inner"],
+            {"pre": "niftis/scan.nii.gz"},
+            "mix files and folders; expected NIfTI files, or DICOM f",
+        ),
         ([], {"flair": "none.nii"}, "does not exist"),
     ],
 )
 def test_what_is_no_scan_is_one_sentence(inputs, names, sequences, words):
     with pytest.raises(DataError, match=words):
         find_cases([inputs / name for name in names], {key: inputs / name for key, name in sequences.items()})
+
+
+def test_a_case_s_files_are_hashed_once_also_for_another_process(inputs):
+    (case,) = find_cases([inputs / "niftis" / "scan.nii.gz"])
+    digest = case.digest
+    case.paths["flair"].unlink()
+    assert pickle.loads(pickle.dumps(case)).digest == digest
+
+
+def test_what_is_hashed_is_what_is_read(inputs):
+    write_tifs(inputs / "loose", RGB[:1], RGB[:1, ..., 0] > 9)
+    read = {}
+    for path in (inputs / "loose" / "loose_1.tif", inputs / "niftis" / "scan.nii.gz"):
+        beside = path.with_name(path.name.replace(".", "_mask.", 1))
+        digests = []
+        for content in (b"one", b"two"):
+            beside.write_bytes(content)
+            digests.append(find_cases([path])[0].digest)
+        read[path.suffix] = digests[0] != digests[1]
+    assert read == {".tif": True, ".gz": False}  # only a slice has a mask beside it to score with
 
 
 def test_only_tif_slices_have_masks_to_score_with(inputs):
@@ -66,5 +95,5 @@ def test_only_tif_slices_have_masks_to_score_with(inputs):
 
 
 def test_a_kind_that_nobody_reads_is_not_taken_for_dicom(tmp_path):
-    with pytest.raises(TypeError, match="no way to read a case of kind 'npy'"):
+    with pytest.raises(KeyError, match="npy"):
         Case("a", "npy", {"flair": tmp_path}).read()

@@ -16,7 +16,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000Lossless, g
 from brainseg.errors import DataError, NotTrusted
 from brainseg.scans import dicom_checks
 from brainseg.scans.dicom import read_dicom
-from tests.scans.test_dicom import STACK, STUDY, write_enhanced, write_series
+from tests.scans.dicom_files import STACK, STUDY, write_enhanced, write_series
 
 
 def changed(path, **values):

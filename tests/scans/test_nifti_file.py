@@ -14,7 +14,7 @@ from brainseg.scans.masks import read_mask
 from brainseg.scans.nifti import read_nifti
 from brainseg.scans.nifti_file import load
 from tests.scans.heads import as_nifti
-from tests.scans.test_nifti import STACK, saved, set_field, with_header
+from tests.scans.nifti_files import STACK, saved, set_field, with_header
 
 WHOLE = as_nifti(STACK).to_bytes()
 

@@ -13,7 +13,7 @@ from brainseg.scans.nifti import read_nifti
 from brainseg.scans.quiet import LOGGERS, overheard
 from brainseg.scans.tif import read_tif_folder
 from tests.scans.heads import write_tifs
-from tests.scans.test_nifti import STACK, set_field, with_header
+from tests.scans.nifti_files import STACK, set_field, with_header
 
 
 @pytest.mark.parametrize("name", LOGGERS)

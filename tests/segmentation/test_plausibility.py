@@ -21,7 +21,7 @@ Z, Y, X = np.mgrid[-1 : 1 : N * 1j, -120 : 120 : SIDE * 1j, -120 : 120 : SIDE * 
 @pytest.fixture(scope="module")
 def patients():
     """Two synthetic patients: FLAIR and brain, of 256 x 256 pixels."""
-    made = [make_patient(index, PhantomParams(), 2019) for index in (0, 6)]
+    made = [make_patient(index, PhantomParams(patients=16, slices=20, size=256), 2019) for index in (0, 6)]
     return [(np.ascontiguousarray(each.images[..., 1]), each.brain) for each in made]
 
 

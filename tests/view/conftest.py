@@ -10,8 +10,8 @@ import pytest
 
 from brainseg.cohort.predict import Settings, predict_cases
 from brainseg.scans.cases import find_cases
+from tests.scans.dicom_files import write_series
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
-from tests.scans.test_dicom import write_series
 
 FLAIR, TUMOUR = head()
 

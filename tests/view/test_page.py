@@ -143,7 +143,7 @@ def test_tif_slices_say_that_their_spacing_is_assumed(show, out):
     page, _ = show(out / "tifs.json")
     until(page, "ready")
     text = page.evaluate("document.body.innerText")
-    assert "TIF slices carry no spacing" in text
+    assert "the scan's files carry no spacing" in text
     assert " voxels" in text
     assert sliders(page)[0] in find_result(out / "tifs.json").report.tumour.slices  # as the files are numbered
     assert page.evaluate("document.documentElement.scrollWidth <= 1000")

@@ -21,11 +21,11 @@ def changed(out, folder, **changes):
 
 def test_the_file_or_a_folder_with_one(out, tmp_path):
     result = find_result(out / "tifs.json")
-    assert (result.report.case, result.report.kind, result.mask) == ("tifs", "tif", out / "tifs")
+    assert (result.report.case, result.report.kind, result.path) == ("tifs", "tif", out / "tifs.json")
     shutil.copy(out / "turned.json", tmp_path)
     (tmp_path / "other.json").write_text('{"a": 1}')
     result = find_result(tmp_path)
-    assert (result.report.case, result.mask) == ("turned", tmp_path / "turned_mask.nii.gz")
+    assert (result.report.case, result.path) == ("turned", tmp_path / "turned.json")
     assert result.case.paths == {"flair": out.parent / "turned.nii.gz"}
 
 
@@ -91,7 +91,7 @@ def test_an_unfinished_case_is_no_result(out, tmp_path):
         ({"input": {"flair": "a\0b"}}, "input: .*a path that cannot be"),
         ({"case": "../../etc/passwd"}, "case: .*cannot be a path"),
         ({"case": ""}, "case: .*cannot be a path"),
-        ({"kind": "array"}, "kind: "),
+        ({"kind": "array"}, "kind: .*expected one of tif, nifti, dicom"),
         ({"input": {"pre": "x.nii"}}, "input: .*no flair"),
     ],
 )

@@ -14,7 +14,9 @@ import tifffile
 from brainseg.errors import DataError
 from brainseg.view.result import find_result
 from brainseg.view.volumes import ASSUMED, assumed_affine, display_range, make_volumes, start
-from tests.view.conftest import FLAIR
+from tests.scans.heads import head
+
+FLAIR, _ = head()
 
 
 def loaded(content: bytes) -> nib.Nifti1Image:

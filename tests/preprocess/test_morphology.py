@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.morphology import disk
 
-from brainseg.preprocess.volumes import fill_holes, largest_component, morphology
+from brainseg.preprocess.morphology import fill_holes, largest_component, morphology
 
 volumes = hnp.arrays(bool, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)))
 
@@ -44,6 +44,13 @@ def test_components_touch_through_corners_of_neighbouring_slices() -> None:
     mask[0, 0, 0] = mask[1, 1, 1] = True
     mask[2, 4, 4] = True
     assert largest_component(mask).sum() == 2
+
+
+def test_parts_of_a_slice_touch_through_corners_and_the_first_of_equals_is_kept() -> None:
+    plane = np.zeros((6, 6), bool)
+    plane[0, 0] = plane[1, 1] = True
+    plane[4, 4] = plane[4, 5] = True
+    np.testing.assert_array_equal(np.argwhere(largest_component(plane)), [[0, 0], [1, 1]])
 
 
 def test_holes_are_filled_within_a_slice_only() -> None:

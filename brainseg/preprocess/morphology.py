@@ -1,4 +1,4 @@
-"""Binary volumes [n, height, width]: slice-wise morphology and the largest component."""
+"""Binary volumes [n, height, width]: slice-wise morphology, and their connected parts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ def morphology(mask: Bool, operation: Literal["dilate", "erode", "open", "close"
         radius: the disk's radius in pixels; 0 returns the mask as it is.
     """
     import cv2
-    from skimage.morphology import disk
 
     if radius == 0:
         return mask
@@ -30,15 +29,19 @@ def morphology(mask: Bool, operation: Literal["dilate", "erode", "open", "close"
         "open": cv2.MORPH_OPEN,
         "close": cv2.MORPH_CLOSE,
     }
-    kernel = disk(radius, dtype=np.uint8)
+    squares = np.arange(-radius, radius + 1) ** 2
+    kernel = (squares[:, None] + squares <= radius**2).astype(np.uint8)
     return np.stack([cv2.morphologyEx(plane.view(np.uint8), codes[operation], kernel) for plane in mask]) > 0
 
 
 def largest_component(mask: Bool) -> Bool:
-    """Keep the largest 26-connected component of bool [n, height, width]; the first of equals, or nothing."""
+    """Keep the largest part of a bool array; of equals the first in scan order, so that chance has no say.
+
+    Neighbours are those that share a corner, too: 26 in a volume, 8 in a slice.
+    """
     from scipy.ndimage import label
 
-    labels, count = label(mask, structure=np.ones((3, 3, 3), bool))
+    labels, count = label(mask, structure=np.ones((3,) * mask.ndim, bool))
     if count == 0:
         return np.zeros_like(mask)
     return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
@@ -48,4 +51,7 @@ def fill_holes(mask: Bool) -> Bool:
     """Fill what each slice of bool [n, height, width] encloses."""
     from scipy.ndimage import binary_fill_holes
 
-    return np.stack([binary_fill_holes(plane) for plane in mask])
+    filled = mask.copy()
+    for index in np.flatnonzero(mask.any(axis=(1, 2))):
+        filled[index] = binary_fill_holes(mask[index])
+    return filled

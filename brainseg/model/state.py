@@ -1,4 +1,4 @@
-"""The state of a training run: network, average, optimiser and schedule, and what they gave so far."""
+"""The state of a training between two epochs: network, average, optimiser and schedule, and what they gave so far."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from brainseg.errors import TrainingError
-from brainseg.model.networks import Architecture, build_network, channels_last
-from brainseg.model.recipe import RunParams, TrainParams
+from brainseg.model.networks import build_network, channels_last
+from brainseg.model.recipe import NetworkTrainParams, TrainParams
 
 
 @dataclass
-class Run:
-    """The state of a run between two epochs; what a checkpoint holds.
+class TrainingState:
+    """All that changes from epoch to epoch; what a checkpoint holds.
 
     Attributes:
         wrapped: network and optimiser as Fabric wraps them for device and precision.
@@ -42,7 +42,7 @@ class Run:
             self.history, key=lambda row: (row["val_dice"], -row["epoch"]) if "val_dice" in row else row["epoch"]
         )
 
-    def state(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Tensors and plain values; everything but what parameters and seed give."""
         return {
             "network": self.network.state_dict(),
@@ -55,24 +55,26 @@ class Run:
             "best_scores": self.best_scores,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Continue from what `snapshot` gave."""
+        self.network.load_state_dict(snapshot["network"])
+        self.average.load_state_dict(snapshot["average"])
+        self.optimizer.load_state_dict(snapshot["optimizer"])
         if self.schedule:
-            self.schedule.load_state_dict(state["schedule"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        self.history, self.best, self.best_scores = state["history"], state["best"], state["best_scores"]
+            self.schedule.load_state_dict(snapshot["schedule"])
+        self.fabric.strategy.precision.load_state_dict(snapshot["precision"])
+        self.history, self.best, self.best_scores = snapshot["history"], snapshot["best"], snapshot["best_scores"]
 
 
-def start(architecture: Architecture, run_params: RunParams, params: TrainParams, steps: int) -> Run:
-    """A run before its first epoch, on the device that `params` names.
+def start(
+    architecture: str, network_params: NetworkTrainParams, train_params: TrainParams, steps: int
+) -> TrainingState:
+    """The state before the first epoch, on the device that `train_params` names.
 
     Args:
         architecture: which network.
-        run_params: its section of params.yaml.
-        params: the shared section.
+        network_params: its own section of params.yaml.
+        train_params: the section `train`, which all networks share.
         steps: optimiser steps of an epoch.
 
     Raises:
@@ -80,22 +82,24 @@ def start(architecture: Architecture, run_params: RunParams, params: TrainParams
     """
     from lightning_fabric import Fabric
 
-    accelerator = params.device if params.device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    accelerator = train_params.device
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     if accelerator == "cuda" and not torch.cuda.is_available():
         raise TrainingError("train.device is 'cuda' but torch sees no CUDA device; set it to auto or cpu.")
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     if accelerator == "cuda":  # on most CPUs bfloat16 is emulated, and slower than float32
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
-    network = channels_last(build_network(architecture, run_params, params.channels).to(fabric.device))
+    network = channels_last(build_network(architecture, network_params, train_params.channels).to(fabric.device))
     optimizer = torch.optim.AdamW(
         network.parameters(),
-        lr=run_params.lr,
-        weight_decay=params.weight_decay,
+        lr=network_params.lr,
+        weight_decay=train_params.weight_decay,
         fused=accelerator == "cpu",  # on CUDA it would unscale gradients itself, after the clipping
     )
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(params.ema_decay), use_buffers=True)
-    schedule = None
-    if run_params.epochs:
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, run_params.lr, total_steps=run_params.epochs * steps)
-    return Run(network, average, optimizer, schedule, fabric, fabric.setup(network, optimizer))
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(train_params.ema_decay), use_buffers=True)
+    schedule, total = None, network_params.epochs * steps
+    if total:
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, network_params.lr, total_steps=total)
+    return TrainingState(network, average, optimizer, schedule, fabric, fabric.setup(network, optimizer))

@@ -1,0 +1,72 @@
+"""What there is to know of one format that scans come in; `formats.FORMATS` is the table of all."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from brainseg.scans.names import folder_name
+from brainseg.scans.scan import Scan
+
+
+class Format(ABC):
+    """One format: which paths are its own, how they are read, and which files are written back.
+
+    Attributes:
+        inputs: what a user may name, as in "a NIfTI file".
+        folder: what a folder of it holds, as in "TIF slices"; empty where folders are none of its cases.
+        sequences: what `--flair`, `--pre` and `--post` may name, as in "NIfTI files"; empty where nothing.
+        truth: what `--score` needs, as the end of "<path> is no ..."; empty where no truth can lie beside a scan.
+    """
+
+    inputs: ClassVar[str]
+    folder: ClassVar[str] = ""
+    sequences: ClassVar[str] = ""
+    truth: ClassVar[str] = ""
+
+    @abstractmethod
+    def cases(self, path: Path) -> list[Path]:
+        """The paths at or in `path` that are a case each; none where `path` is of another format."""
+
+    @abstractmethod
+    def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
+        """Read one case.
+
+        Args:
+            paths: `flair` and any of `pre`, `post`; a path of `cases` stands under `flair`.
+            name: of the case.
+            truth: read the masks beside it, too; never asked of a format without `truth`.
+            trust: take doubts for warnings.
+
+        Raises:
+            DataError: the files are not what they should be.
+            NotTrusted: they are probably not what they are taken for.
+        """
+
+    @abstractmethod
+    def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
+        """Files that the scan's origin may write, by paths relative to --out; nothing is read for it.
+
+        Args:
+            name: of the case.
+            flair: its path.
+            ends: of the files' names, before their suffix: those of the `maps` of `Origin.write`.
+        """
+
+    def name(self, path: Path) -> str:
+        """What the case at `path` is called."""
+        return folder_name(path) if path.is_dir() else path.stem
+
+    def takes(self, path: Path) -> bool:
+        """Whether `--flair`, `--pre` or `--post` may name `path`."""
+        return False
+
+    def advice(self, path: Path) -> str:
+        """The whole sentence for a path that holds no case where this format knows better; else empty."""
+        return ""
+
+    def files(self, path: Path) -> list[Path]:
+        """The files that are read of a case at `path`."""
+        return [file for file in (sorted(path.rglob("*")) if path.is_dir() else [path]) if file.is_file()]

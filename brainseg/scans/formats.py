@@ -1,0 +1,11 @@
+"""The formats that scans come in: a new one is its own file, and one entry here."""
+
+from __future__ import annotations
+
+from brainseg.scans.dicom import DicomFormat
+from brainseg.scans.format import Format
+from brainseg.scans.nifti import NiftiFormat
+from brainseg.scans.tif import TifFormat
+
+FORMATS: dict[str, Format] = {"tif": TifFormat(), "nifti": NiftiFormat(), "dicom": DicomFormat()}
+"""By the name that results keep as `kind`. What two formats could take is the earlier one's."""
