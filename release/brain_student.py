@@ -30,15 +30,15 @@ from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import atomic_path, write_csv, write_json
 from brainseg.model.augment import AugmentParams, augment
 from brainseg.model.losses import dice_bce
-from brainseg.model.networks import PlainUNet, channels_last
-from brainseg.preprocess.brain_student import SIDE, agreement, brain_probability, mask_of, student_input
-from brainseg.preprocess.volumes import morphology
+from brainseg.model.networks import PlainUNet, channels_last, widen
+from brainseg.preprocess.brain_student import CHANNELS, SIDE, agreement, brain_probability, mask_of, student_input
+from brainseg.preprocess.morphology import morphology
 from brainseg.progress import progress
-from studies.command import run
+from studies.command import run_app
 
 WIDTHS = [8, 16, 32, 64, 128]
 """Channels of the U-Net's levels: half a million weights."""
-EPOCHS, SLICES_AN_EPOCH, BATCH, RATE, DECAY = 12, 1024, 16, 3e-3, 1e-2
+EPOCHS, SLICES_AN_EPOCH, BATCH, RATE, DECAY = 24, 1024, 16, 3e-3, 1e-2
 FOLDS, SEED = 5, 2019
 MARGIN_PX = 3
 """`skull_strip.dilate_px`, with which data/stripped was written."""
@@ -58,7 +58,7 @@ class Lesson:
     """One patient.
 
     Attributes:
-        inputs: float32 [n, 3, SIDE, SIDE], see `student_input`.
+        inputs: float32 [n, CHANNELS, SIDE, SIDE], see `student_input`.
         target: float32 [n, SIDE, SIDE], the share of a pixel that the teacher calls brain, before its margin.
         images: uint8 [n, height, width, 3].
         teacher: bool [n, height, width], with its margin.
@@ -73,11 +73,16 @@ class Lesson:
 
 
 @app.command()
-def crossval(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripped"), work: Path = WORK) -> None:
+def crossval(
+    raw: Raw = Path("data/raw"),
+    stripped: Stripped = Path("data/stripped"),
+    work: Path = WORK,
+    only: Annotated[int | None, typer.Option(help="One fold, and no summary.")] = None,
+) -> None:
     """Teach it without each fifth of the patients, and ask it of those; what is done already is not done again."""
     lessons = _lessons(raw, stripped)
     fold_of = _folds(sorted(lessons))
-    for fold in range(FOLDS):
+    for fold in range(FOLDS) if only is None else [only]:
         path = work / f"brain_student_{fold}.csv"
         if path.exists():
             typer.echo(f"fold {fold}: {path} is there")
@@ -88,6 +93,8 @@ def crossval(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripp
             row for name, lesson in lessons.items() if fold_of[name] == fold for row in _examine(network, name, lesson)
         ]
         write_csv(path, pd.DataFrame(rows).assign(fold=fold))
+    if only is not None:
+        return
     table = pd.concat([pd.read_csv(work / f"brain_student_{fold}.csv") for fold in range(FOLDS)], ignore_index=True)
     write_csv(RESULTS / "brain_student.csv", table)
     summary = {str(shown): _summary(rows) for shown, rows in table.groupby("shown", sort=False)}
@@ -102,6 +109,10 @@ def write(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripped"
     _save(work / "brain_student.safetensors", network)
 
 
+def _network() -> nn.Module:
+    return channels_last(widen(PlainUNet(WIDTHS), CHANNELS))
+
+
 def _save(path: Path, network: nn.Module) -> None:
     with atomic_path(path) as temporary:
         save_file({key: value.contiguous() for key, value in network.state_dict().items()}, temporary)
@@ -109,9 +120,9 @@ def _save(path: Path, network: nn.Module) -> None:
 
 def load_student(path: Path) -> nn.Module:
     """The network that `crossval` or `write` left, in eval mode."""
-    network = PlainUNet(WIDTHS)
+    network = _network()
     network.load_state_dict(load_file(path))
-    return channels_last(network).eval()
+    return network.eval()
 
 
 def _lessons(raw: Path, stripped: Path) -> dict[str, Lesson]:
@@ -135,7 +146,7 @@ def _teach(lessons: Mapping[str, Lesson], what: str) -> nn.Module:
     generator = torch.Generator().manual_seed(SEED)
     images = torch.from_numpy(np.concatenate([lesson.inputs for lesson in lessons.values()]))
     targets = torch.from_numpy(np.concatenate([lesson.target for lesson in lessons.values()]))[:, None]
-    network = channels_last(PlainUNet(WIDTHS))
+    network = _network()
     optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
     steps = EPOCHS * -(-min(SLICES_AN_EPOCH, len(images)) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps)
@@ -197,4 +208,4 @@ def _summary(rows: pd.DataFrame) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

@@ -1,7 +1,7 @@
 """Brain extraction by a light 2-D network that learnt from deepbet's agreed masks (release/brain_student.py).
 
-It sees all three sequences of a slice at once, at a side of 128 pixels, where deepbet blows each sequence up to 256
-cubed. What it is unsure of is left to another method (`skull_strip.fallback`).
+It sees all three sequences of a slice and of those below and above it at once, at a side of 128 pixels, where deepbet
+blows each sequence up to 256 cubed. What it is unsure of is left to another method (`skull_strip.fallback`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 
 from brainseg.data.slices import U8, Bool, Float
-from brainseg.preprocess.volumes import fill_holes, largest_component
+from brainseg.preprocess.morphology import fill_holes, largest_component
 
 SIDE = 128
+CHANNELS = 9
+"""Three sequences of the slice itself, of the one below and of the one above."""
 BATCH = 16
 CLIP = 5.0
 LEAST_AGREEMENT = 0.95
@@ -22,7 +24,7 @@ LEAST_AGREEMENT = 0.95
 _BRIGHT, _TISSUE = 99.5, 0.1  # a percentile of the volume, and the share of it above which tissue begins
 
 Network = Callable[[Float], Float]
-"""float32 [b, 3, SIDE, SIDE] to the probability of brain, float32 [b, 1, SIDE, SIDE]."""
+"""float32 [b, CHANNELS, SIDE, SIDE] to the probability of brain, float32 [b, 1, SIDE, SIDE]."""
 
 
 def student_input(images: U8) -> Float:
@@ -32,7 +34,7 @@ def student_input(images: U8) -> Float:
         images: uint8 [n, height, width, 3], pre-contrast, FLAIR, post-contrast, nothing cut away.
 
     Returns:
-        float32 [n, 3, SIDE, SIDE], clipped to `CLIP` deviations.
+        float32 [n, CHANNELS, SIDE, SIDE], clipped to `CLIP` deviations; 0 beyond the volume's ends.
     """
     small = np.stack([cv2.resize(plane, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for plane in images])
     out = np.empty((len(images), 3, SIDE, SIDE), np.float32)
@@ -41,7 +43,9 @@ def student_input(images: U8) -> Float:
         tissue = values[values > _TISSUE * np.percentile(values, _BRIGHT)]
         mean, spread = (tissue.mean(), tissue.std()) if tissue.size else (0.0, 1.0)
         out[:, channel] = ((values - mean) / max(float(spread), 1e-3)).clip(-CLIP, CLIP)
-    return out
+    below, above = np.zeros_like(out), np.zeros_like(out)
+    below[1:], above[:-1] = out[:-1], out[1:]
+    return np.concatenate([out, below, above], axis=1)
 
 
 def brain_probability(network: Network, inputs: Float) -> tuple[Float, Float]:
