@@ -19,12 +19,12 @@ from brainseg.inference.runtimes import PRECISIONS
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.forward import grid_probability
 from brainseg.model.networks import PlainUNet
-from brainseg.model.shipped import FOLDER
 from brainseg.preprocess.inputs import network_input
 from brainseg.scans.canvas import canvas_for
 from brainseg.scans.scan import SEQUENCES, Scan
 from brainseg.segmentation.array import ArrayOrigin
 from brainseg.segmentation.segmenter import Segmenter
+from brainseg.shipped import FOLDER
 
 SLICES = 36
 EAGER = "eager torch, float32, channels last"

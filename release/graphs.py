@@ -19,14 +19,15 @@ import torch
 import typer
 from torch import nn
 
+from brainseg.compiled import Graph, import_openvino
 from brainseg.files import atomic_path, sha256
-from brainseg.inference.deepbet import DEEPBET, SIDES
-from brainseg.inference.graphs import Graph, write_graph
-from brainseg.inference.openvino import import_openvino, serialised
+from brainseg.inference.graphs import write_graph
+from brainseg.inference.openvino import serialised
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.catalogue import NETWORKS
-from brainseg.model.shipped import FOLDER, write_sums
 from brainseg.model.store import ModelInfo, load_model, load_state
+from brainseg.preprocess.deepbet_graphs import DEEPBET, SIDES
+from brainseg.shipped import FOLDER, write_sums
 from studies.command import run_app
 
 SMALL = 16

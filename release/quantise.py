@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from brainseg.compiled import import_openvino
 from brainseg.data import slices
 from brainseg.data.splits import read_split
 from brainseg.errors import DataError
@@ -26,13 +27,13 @@ from brainseg.files import sha256, write_json
 from brainseg.inference.export import to_graph
 from brainseg.inference.graphs import write_graph
 from brainseg.inference.models import load_models
-from brainseg.inference.openvino import import_openvino, serialised
+from brainseg.inference.openvino import serialised
 from brainseg.inference.runtimes import FLOAT32, INT8
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
-from brainseg.model.shipped import FOLDER
 from brainseg.model.store import ModelInfo, load_model
 from brainseg.preprocess.inputs import network_input
 from brainseg.progress import progress
+from brainseg.shipped import FOLDER
 from studies.command import run_app
 from studies.patients import segmented
 

@@ -28,9 +28,9 @@ from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import predict_volume
 from brainseg.inference.selection import write_ensemble
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
-from brainseg.model.shipped import FOLDER, halve, write_sums
 from brainseg.model.store import load_info, load_state, save_model
 from brainseg.progress import progress
+from brainseg.shipped import FOLDER, halve, write_sums
 from release.card import model_card
 from studies.command import run_app
 

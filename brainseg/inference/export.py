@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from brainseg.inference.openvino import import_openvino
+from brainseg.compiled import import_openvino
 from brainseg.model.store import ModelInfo
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from brainseg.compiled import Graph
 from brainseg.errors import DataError, ParamsError
 from brainseg.files import atomic_path, write_json
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.params import Params, parse_json, read_text, validate
 
-Graph = tuple[bytes, bytes]
-"""Structure and numbers, as OpenVINO's `read_model` takes them."""
 MAX_RECORD_BYTES = 1 << 16
 _SHA256 = "^[0-9a-f]{64}$"
 

@@ -13,10 +13,10 @@ from brainseg.inference.postprocess import Choice, Record
 from brainseg.inference.predictor import Networks
 from brainseg.inference.runtimes import AUTO, FLOAT32, RUNTIMES, choose
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
-from brainseg.model.shipped import FOLDER, damaged, listed
 from brainseg.model.store import ModelInfo, completed, load_info
 from brainseg.params import parse_json, read_text, validate
 from brainseg.preprocess.skull_strip import SkullStripParams
+from brainseg.shipped import FOLDER, damaged, listed
 
 MAX_BYTES = 1 << 20
 """Of ensemble.json, which takes 2 KB."""

@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 from scipy.special import expit
 
-from brainseg.data.slices import Float
+from brainseg.compiled import CompiledGraph, Graph, compile_for_cpu, compile_graph, import_openvino
 from brainseg.errors import extra
 from brainseg.inference import cache
-from brainseg.inference.graphs import Graph, has_graph, read_graph
+from brainseg.inference.graphs import has_graph, read_graph
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.forward import Network
-
-
-class CompiledGraph:
-    """A graph with one input and one output, compiled for this CPU."""
-
-    def __init__(self, compiled: Any):
-        self._compiled = compiled
-
-    def __call__(self, inputs: Float) -> Float:
-        """The output, which holds until the next call, or `release`."""
-        result: Float = self._compiled(np.ascontiguousarray(inputs), share_inputs=True, share_outputs=True)[0]
-        return result
-
-    def release(self) -> None:
-        """Give back the memory between layers; the next call takes it again."""
-        self._compiled.release_memory()
 
 
 def load_network(weights: Path, digest: str, precision: str) -> Network:
@@ -68,12 +48,6 @@ def _exported(weights: Path) -> Any:
         return to_graph(*load_model(weights))
 
 
-def compile_graph(graph: Graph) -> CompiledGraph:
-    """Compile a graph for this CPU."""
-    core = import_openvino().Core()
-    return _compile(core, core.read_model(*graph))
-
-
 def compile_cached(name: str, make: Callable[[], Any]) -> CompiledGraph:
     """Compile a graph for this CPU.
 
@@ -84,7 +58,7 @@ def compile_cached(name: str, make: Callable[[], Any]) -> CompiledGraph:
     openvino = import_openvino()
     core, name = openvino.Core(), f"{name}-{openvino.__version__.split('-')[0]}.graph"
     if (kept := cache.read(name)) is not None:
-        return _compile(core, core.read_model(*kept))
+        return compile_for_cpu(core, core.read_model(*kept))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tracing: nothing that a user can mend
         graph = make()
@@ -93,9 +67,9 @@ def compile_cached(name: str, make: Callable[[], Any]) -> CompiledGraph:
         read_back = core.read_model(*parts)
     except (OSError, RuntimeError) as error:  # OpenVINO's, of a disk that is full
         cache.warn(error)
-        return _compile(core, graph)
+        return compile_for_cpu(core, graph)
     cache.write(name, *parts)
-    return _compile(core, read_back)
+    return compile_for_cpu(core, read_back)
 
 
 def serialised(graph: Any, *, half: bool = False) -> Graph:
@@ -109,20 +83,3 @@ def serialised(graph: Any, *, half: bool = False) -> Graph:
         path = Path(folder) / "graph.xml"
         import_openvino().save_model(graph, path, compress_to_fp16=half)
         return path.read_bytes(), path.with_suffix(".bin").read_bytes()
-
-
-def _compile(core: Any, graph: Any) -> CompiledGraph:
-    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdigit():
-        # pinned, the threads of several processes would all sit on the first cores
-        config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
-    return CompiledGraph(core.compile_model(graph, "CPU", config))
-
-
-def import_openvino() -> ModuleType:
-    """Import OpenVINO without its telemetry, which would call home on import and on export."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
-    import openvino
-
-    return openvino

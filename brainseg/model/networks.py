@@ -35,7 +35,7 @@ def build_network(architecture: str, params: NetworkParams, channels: int = 3, *
     """
     if architecture not in BUILDERS:
         raise ParamsError(f"there is no network {architecture!r}, expected {' or '.join(BUILDERS)}.")
-    return _widen(BUILDERS[architecture](params, initial), channels)
+    return widen(BUILDERS[architecture](params, initial), channels)
 
 
 def _unet(params: NetworkParams, initial: bool) -> nn.Module:
@@ -83,7 +83,7 @@ def _with_encoder(kind: Callable[..., Any], architecture: str, params: NetworkPa
     return network
 
 
-def _widen(network: nn.Module, channels: int) -> nn.Module:
+def widen(network: nn.Module, channels: int) -> nn.Module:
     """Let the first convolution, of three channels, take more; those added have weight 0."""
     if channels == 3:
         return network

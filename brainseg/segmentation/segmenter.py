@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from brainseg.data.slices import U8, Bool, Volume
 from brainseg.errors import extra
-from brainseg.inference.deepbet import ShippedDeepbet
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
 from brainseg.inference.predictor import predict_volume
 from brainseg.preprocess.agreement import Stripper
+from brainseg.preprocess.deepbet_graphs import ShippedDeepbet
 from brainseg.preprocess.prepare import prepare
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas

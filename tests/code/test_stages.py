@@ -132,7 +132,7 @@ def test_a_network_that_is_not_chosen_reaches_no_training(copy, before):
             "    ENSEMBLE: Entry(",
             '    "third": Entry("Third-Net", "#CC79A7", "cross"),\n    ENSEMBLE: Entry(',
         ),
-        ("model/networks.py", "def _widen", "def _third(params, initial): return PlainUNet([3, 4])\n\n\ndef _widen"),
+        ("model/networks.py", "def widen", "def _third(params, initial): return PlainUNet([3, 4])\n\n\ndef widen"),
     ]
     assert not stale(copy, before, *added) & {*STAGES[: STAGES.index("postprocess")]}
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from brainseg.compiled import import_openvino
 from brainseg.inference import cache
-from brainseg.inference.openvino import compile_cached, import_openvino
+from brainseg.inference.openvino import compile_cached
 
 INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
 

@@ -13,9 +13,9 @@ from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError, ParamsError
 from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
-from brainseg.model.shipped import FOLDER
 from brainseg.model.store import HEADER_KEY, load_info
 from brainseg.preprocess.inputs import network_input
+from brainseg.shipped import FOLDER
 from tests.params import skull_strip_params
 from tests.scans.heads import threshold_models
 

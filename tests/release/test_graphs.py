@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from brainseg.compiled import compile_graph
 from brainseg.errors import DataError
 from brainseg.files import sha256
-from brainseg.inference.deepbet import DEEPBET, SIDES, ShippedDeepbet
 from brainseg.inference.graphs import read_graph, write_graph
 from brainseg.inference.models import load_models
-from brainseg.inference.openvino import compile_graph
 from brainseg.inference.runtimes import FLOAT32, INT8
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.networks import build_network
-from brainseg.model.shipped import FOLDER, SUMS, halve, listed, read_listed
 from brainseg.model.store import load_model, save_model
+from brainseg.preprocess.deepbet_graphs import DEEPBET, SIDES, ShippedDeepbet
+from brainseg.shipped import FOLDER, SUMS, halve, listed, read_listed
 from release.graphs import shared_graph
 from tests.model.small import PLAIN, info
 

@@ -18,9 +18,9 @@ from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.model.catalogue import MODELS, NETWORKS
 from brainseg.model.networks import build_network
-from brainseg.model.shipped import FOLDER, halve, write_sums
 from brainseg.model.store import ModelInfo, load_model, save_model
 from brainseg.params import shipped, validate
+from brainseg.shipped import FOLDER, halve, write_sums
 from release import weights as release
 from release.card import model_card
 from tests.model.small import blob_patient, info, network_params, train_params

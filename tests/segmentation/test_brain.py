@@ -6,9 +6,9 @@ import pytest
 
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError
-from brainseg.inference.deepbet import ShippedDeepbet
 from brainseg.preprocess.agreement import MARGIN_PX
 from brainseg.preprocess.brain_deepbet import DeepbetStripper
+from brainseg.preprocess.deepbet_graphs import ShippedDeepbet
 from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import Canvas
 from brainseg.segmentation.brain import find_scan_brain

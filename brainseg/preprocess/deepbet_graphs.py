@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from brainseg.compiled import CompiledGraph, compile_graph
 from brainseg.data.slices import U8, Bool, Float
-from brainseg.inference.openvino import CompiledGraph, compile_graph
-from brainseg.model.shipped import FOLDER, read_listed
 from brainseg.preprocess.morphology import largest_component
+from brainseg.shipped import FOLDER, read_listed
 
 DEEPBET = FOLDER / "deepbet"
 SIDES = {"box": 128, "brain": 256}

@@ -1,0 +1,55 @@
+"""A network as a graph that OpenVINO runs on the CPU: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float = npt.NDArray[np.float32]
+Graph = tuple[bytes, bytes]
+"""Structure and numbers, as OpenVINO's `read_model` takes them."""
+
+
+class CompiledGraph:
+    """A graph with one input and one output, compiled for this CPU."""
+
+    def __init__(self, compiled: Any):
+        self._compiled = compiled
+
+    def __call__(self, inputs: Float) -> Float:
+        """The output, which holds until the next call, or `release`."""
+        result: Float = self._compiled(np.ascontiguousarray(inputs), share_inputs=True, share_outputs=True)[0]
+        return result
+
+    def release(self) -> None:
+        """Give back the memory between layers; the next call takes it again."""
+        self._compiled.release_memory()
+
+
+def compile_graph(graph: Graph) -> CompiledGraph:
+    """Compile a graph for this CPU."""
+    core = import_openvino().Core()
+    return compile_for_cpu(core, core.read_model(*graph))
+
+
+def compile_for_cpu(core: Any, graph: Any) -> CompiledGraph:
+    """Compile what `core.read_model` or a conversion gave."""
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdigit():
+        # pinned, the threads of several processes would all sit on the first cores
+        config |= {"INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    return CompiledGraph(core.compile_model(graph, "CPU", config))
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO without its telemetry, which would call home on import and on export."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: cannot be imported
+    import openvino
+
+    return openvino
