@@ -33,6 +33,7 @@ ROOMS = (
     "evaluation",
     "model",
     "inference",
+    "trust",
     "segmentation",
     "cohort",
     "radiogenomics",
