@@ -92,7 +92,8 @@ class Calibration(Params):
 
     def distances(self, features: Mapping[str, Any]) -> Float64:
         """Distances from good, [n, terms] of features [n] each, or [terms] of single ones; in the order of `terms`."""
-        return np.stack([distance(name, features[name], term) for name, term in self.terms.items()], -1)
+        parts = [distance(name, features[name], term) for name, term in self.terms.items()]
+        return np.stack(parts, -1) if parts else np.zeros((*np.shape(next(iter(features.values()), 0)), 0))
 
     def expected_dice(self, features: Mapping[str, Any]) -> Float64:
         """Expected Dice in 0..1 of each mask."""
