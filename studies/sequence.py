@@ -1,7 +1,8 @@
 """`python -m studies.sequence`: learn to tell FLAIR from other sequences, and try it on patients left out.
 
 T1 and T1 with contrast agent are the training data's own channels, where they are not FLAIR again. There is no T2 in
-this dataset: what stands for it is made from the other two. A real T2 may look different.
+this dataset: what stands for it is made from the other two. A real T2 may look different. Of each volume there is
+another one with its tone curve bent, uneven light and noise, as another scanner or export may give it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ RIDGE = 1.0
 """Penalty of the sum of squared weights; features have a spread of 1."""
 DARK, DARKEST = 20, 1
 """Percentiles of a FLAIR's brain: below the first one there is some fluid, at the second nothing else."""
+ROOM = 3.0
+"""FLAIRs of other scanners may look less like one than any that was learnt from."""
+GAMMA, FIELD, NOISE = 0.4, 0.3, 0.04
+"""Of altered volumes: largest logarithm of the tone curve's exponent, largest slope of the field from the middle to an
+edge, largest standard deviation of the noise as a share of white."""
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -48,10 +54,10 @@ def main(
 ) -> None:
     """Write how often each sequence is refused as a FLAIR, out of fold, and the constants learnt from all patients."""
     looks = [look for name in progress(slices.patients(data), "sequences") for look in of_patient(data, name)]
-    tried = out_of_fold(looks)
-    write_json(result, summary(looks, tried))
+    found = summary(looks, out_of_fold(looks))
+    write_json(result, found)
     write_json(recogniser, learn(looks).model_dump())
-    for source, figures in summary(looks, tried)["refused"].items():
+    for source, figures in found["refused"].items():
         typer.echo(f"{source}: {figures['refused']} of {figures['n']} refused")
 
 
@@ -66,10 +72,23 @@ def of_patient(data: Path, patient: str) -> Iterator[Look]:
             volumes[sequence] = (sequence, values)
     if "t1" in volumes:
         volumes["t2 of t1"] = ("t2", inverted(volumes["t1"][1], stack.brain))
+    rng = np.random.default_rng(list(patient.encode()))
     for source, (sequence, values) in volumes.items():
-        seen = features(np.ascontiguousarray(values), stack.brain)
-        if seen is not None:
-            yield Look(patient, source, sequence, seen)
+        for name, changed in ((source, values), (f"{source}, altered", altered(values, stack.brain, rng))):
+            seen = features(np.ascontiguousarray(changed), stack.brain)
+            if seen is not None:
+                yield Look(patient, name, sequence, seen)
+
+
+def altered(image: U8, brain: Bool, rng: np.random.Generator) -> U8:
+    """The same sequence by another scanner: tone curve, a smooth field along a random direction, noise."""
+    top = max(float(np.percentile(image[brain], 99.5)), 1.0)
+    values = np.clip(image / top, 0, 1.2) ** np.exp(rng.uniform(-GAMMA, GAMMA))
+    axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in image.shape[1:]), indexing="ij")
+    angle = rng.uniform(0, 2 * np.pi)
+    values *= 1 + rng.uniform(0, FIELD) * (np.cos(angle) * axes[0] + np.sin(angle) * axes[1])
+    values += rng.normal(0, rng.uniform(0, NOISE), values.shape)
+    return np.where(brain, np.clip(200 * values, 0, 255), 0).astype(np.uint8)
 
 
 def inverted(image: U8, brain: Bool) -> U8:
@@ -88,7 +107,7 @@ def fluid_bright(image: U8, brain: Bool) -> U8:
 def learn(looks: list[Look]) -> Recogniser:
     """Softmax regression with a ridge; each sequence counts as much as another, however many volumes it has.
 
-    The limit lies where the least likely FLAIR of these patients would still pass with a tenth of its odds.
+    The limit lies where the least likely FLAIR of these patients would still pass with its odds divided by `ROOM`.
     """
     x = np.stack([look.features for look in looks])
     mean, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
@@ -116,7 +135,7 @@ def learn(looks: list[Look]) -> Recogniser:
         weights={name: line.tolist() for name, line in zip(names, weights, strict=True)},
     )
     lowest = min(found.probabilities(look.features)["flair"] for look in looks if look.sequence == "flair")
-    odds = lowest / max(1 - lowest, 1e-9) / 10
+    odds = lowest / max(1 - lowest, 1e-9) / ROOM
     return found.model_copy(update={"least": min(0.5, odds / (1 + odds))})
 
 
@@ -125,7 +144,7 @@ def out_of_fold(looks: list[Look]) -> list[tuple[float, bool]]:
     patients = sorted({look.patient for look in looks})
     fold = {patient: i % FOLDS for i, patient in enumerate(patients)}
     learnt = [learn([look for look in looks if fold[look.patient] != i]) for i in range(FOLDS)]
-    found = []
+    found: list[tuple[float, bool]] = []
     for look in looks:
         recogniser = learnt[fold[look.patient]]
         likely = recogniser.probabilities(look.features)["flair"]

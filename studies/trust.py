@@ -19,11 +19,10 @@ from brainseg.errors import DataError
 from brainseg.files import sha256, write_csv, write_json
 from brainseg.params import load_seed
 from brainseg.trust.features import FEATURES
-from brainseg.trust.fit import Told, fit, out_of_fold
+from brainseg.trust.fit import NO_DIGEST, Told, fit, out_of_fold
 from brainseg.trust.metrics import coverage, figures, interval, mean_absolute_error, median_width, pearson
 from brainseg.trust.model import CALIBRATION
 from brainseg.trust.rows import Rows, read_rows
-from brainseg.trust.trust import level_of
 from studies.command import run
 from studies.crossval import experiments
 
@@ -80,7 +79,7 @@ def study(rows: Rows, seed: int) -> dict[str, Any]:
         much correlation and error of the expected Dice change without it.
     """
     told = out_of_fold(rows)
-    final = fit(rows, tuple(FEATURES), "0" * 64)
+    final = fit(rows, tuple(FEATURES), NO_DIGEST)
     return {
         "trust": worth(rows, told, seed),
         f"{BASELINE}_alone": worth(rows, out_of_fold(rows, [BASELINE]), seed),
@@ -112,15 +111,10 @@ def worth(rows: Rows, told: Told, seed: int) -> dict[str, Any]:
 
 
 def _levels(rows: Rows, told: Told) -> dict[str, Any]:
-    """How good the masks of each level are; the limits were learnt without the fold, too."""
-    names = np.empty(len(rows), object)
-    for fold in sorted(set(rows.fold.tolist())):
-        left = rows.fold == fold
-        learnt = fit(rows.of(~left), tuple(FEATURES), "0" * 64)
-        names[left] = [level_of(dice, learnt) for dice in told.dice[left].tolist()]
+    """How good the masks of each level are."""
     found = {}
     for name in ("good", "check", "unreliable"):
-        real = rows.dice[names == name]
+        real = rows.dice[told.level == name]
         found[name] = {"n": len(real)} | (
             {"dice_mean": float(real.mean()), "dice_min": float(real.min())} if len(real) else {}
         )

@@ -89,15 +89,7 @@ def end_dice(seen: Seen) -> float:
 
 
 def alone_parts(seen: Seen) -> float:
-    union = np.any(seen.masks, 0)
-    lonely = np.zeros_like(union)
-    for i, mask in enumerate(seen.masks):
-        others = np.any([other for j, other in enumerate(seen.masks) if j != i], 0)
-        labels, parts = ndimage.label(mask, AROUND)
-        touched = np.zeros(parts + 1, bool)
-        touched[np.unique(labels[others & mask])] = True
-        lonely |= mask & ~touched[labels]
-    return count(lonely) / max(count(union), 1)
+    return _share(seen.lonely, np.any(seen.masks, 0))
 
 
 def worst_slice(seen: Seen) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import nnls
 
 from brainseg.data.slices import Float64
@@ -20,8 +21,9 @@ from brainseg.trust.rows import Rows
 
 LEVEL = 0.9
 """Share of masks that keep their bound or their interval."""
-RIDGE = 0.1
-"""Penalty of squared weights, as a share of the number of rows; distances have a spread of about 1."""
+RIDGE = 1.0
+"""Penalty of squared weights, as a multiple of the number of rows; distances have a spread of 1. As strong as what the
+features say: those that say much the same share a weight, and none is followed alone."""
 GOOD = 95.0
 """The percentile of a feature, from worst to best, from which on it is good."""
 BEYOND = 2.0
@@ -31,8 +33,10 @@ FLOOR = 0.05
 LEAST_SPREAD = 0.02
 """No volume is known better than to 2%."""
 RIGHT, WRONG = 0.8, 0.7
-"""A good mask has a Dice of the first at least, in `SURELY` of all cases; a Dice below the second is of little use."""
-SURELY, OFTEN = 0.95, 0.5
+"""90% of masks that are called good have the first Dice at least; a Dice below the second is of little use."""
+OFTEN = 0.5
+NO_DIGEST = "0" * 64
+"""Of rows that are no file."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Told:
     Attributes:
         dice, dice_low: see `Calibration`.
         volume_low, volume_high: as factors of the predicted volume.
+        level: `good`, `check` or `unreliable`.
     """
 
     dice: Float64
     dice_low: Float64
     volume_low: Float64
     volume_high: Float64
+    level: npt.NDArray[np.str_]
 
 
 def tell(calibration: Calibration, rows: Rows) -> Told:
@@ -55,7 +61,9 @@ def tell(calibration: Calibration, rows: Rows) -> Told:
     there = rows.predicted_volume > 0
     dice = np.where(there, calibration.expected_dice(rows.features), 0)
     low, high = calibration.volume_factors(rows.features)
-    return Told(dice, np.where(there, calibration.dice_low(dice), 0), low, high)
+    each = [{name: values[i] for name, values in rows.features.items()} for i in range(len(rows))]
+    level = [calibration.level(one) if full else "unreliable" for one, full in zip(each, there, strict=True)]
+    return Told(dice, np.where(there, calibration.dice_low(dice), 0), low, high, np.array(level))
 
 
 def out_of_fold(rows: Rows, names: Sequence[str] = tuple(FEATURES)) -> Told:
@@ -65,12 +73,13 @@ def out_of_fold(rows: Rows, names: Sequence[str] = tuple(FEATURES)) -> Told:
         rows: of three folds at least.
         names: candidate features.
     """
-    parts = np.full((4, len(rows)), np.nan)
+    parts, level = np.full((4, len(rows)), np.nan), np.full(len(rows), "unreliable")
     for fold in _folds(rows):
         left = rows.fold == fold
-        told = tell(fit(rows.of(~left), names, "0" * 64), rows.of(left))
+        told = tell(fit(rows.of(~left), names, NO_DIGEST), rows.of(left))
         parts[:, left] = told.dice, told.dice_low, told.volume_low, told.volume_high
-    return Told(*parts)
+        level[left] = told.level
+    return Told(parts[0], parts[1], parts[2], parts[3], level)
 
 
 def fit(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
@@ -88,21 +97,35 @@ def fit(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
     if len(folds) < 2:
         raise DataError(f"the rows are of {len(folds)} fold, expected two or more: bounds are learnt out of fold.")
     rows = rows.of(rows.predicted_volume > 0)
-    expected, spread, bias = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
-    for fold in _folds(rows):
-        left = rows.fold == fold
-        learnt = _constants(rows.of(~left), names, digest)
-        expected[left] = learnt.expected_dice(rows.features)[left]
-        spread[left] = _volume_spread(learnt, rows)[left]
-        bias[left] = learnt.volume_bias
-    below = (expected - rows.dice) / dice_spread(expected, FLOOR)
-    off = np.abs(_log_ratio(rows) - bias) / spread
+    left = _Left.of(rows, names)
+    bound = max(conformal_quantile((left.expected - rows.dice) / dice_spread(left.expected, FLOOR)), 0.0)
     update = {
-        "dice_bound": conformal_quantile(below),
-        "volume_bound": max(conformal_quantile(off), 0.0),
-        "levels": levels(expected, rows.dice),
+        "rows_sha256": digest,
+        "dice_bound": bound,
+        "volume_bound": conformal_quantile(np.abs(_log_ratio(rows) - left.bias) / left.spread),
+        "levels": levels(left.expected, rows.dice, bound),
     }
-    return _constants(rows, names, digest).model_copy(update=update)
+    return _constants(rows, names).model_copy(update=update)
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What is told of rows by the other folds' rows; all [n]."""
+
+    expected: Float64
+    spread: Float64
+    bias: Float64
+
+    @classmethod
+    def of(cls, rows: Rows, names: Sequence[str]) -> _Left:
+        expected, spread, bias = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+        for fold in _folds(rows):
+            left = rows.fold == fold
+            learnt = _constants(rows.of(~left), names)
+            expected[left] = learnt.expected_dice(rows.features)[left]
+            spread[left] = learnt.volume_spreads(rows.features)[left]
+            bias[left] = learnt.volume_bias
+        return cls(expected, spread, bias)
 
 
 def conformal_quantile(scores: Float64, level: float = LEVEL) -> float:
@@ -114,24 +137,27 @@ def conformal_quantile(scores: Float64, level: float = LEVEL) -> float:
     return float(np.sort(scores)[min(k, len(scores)) - 1])
 
 
-def levels(expected: Float64, real: Float64) -> Levels:
+def levels(expected: Float64, real: Float64, bound: float) -> Levels:
     """Where masks are good and where unreliable, by masks whose expected Dice was learnt from others.
 
-    Good from the lowest expected Dice on above which at least `SURELY` reach a Dice of `RIGHT`; unreliable below the
-    highest one under which at least `OFTEN` stay below `WRONG`.
+    Args:
+        expected: Dice, [n].
+        real: Dice, [n].
+        bound: `Calibration.dice_bound`.
+
+    Returns:
+        Good from the expected Dice on whose lower bound is `RIGHT`. Unreliable below an expected Dice of `WRONG`, or
+        higher, below the highest one under which `OFTEN` or more of the masks stay below `WRONG`.
     """
-    order = np.argsort(-expected, kind="stable")
-    reached = np.cumsum(real[order] >= RIGHT) / np.arange(1, len(real) + 1)
-    keeps = np.flatnonzero(reached >= SURELY)
-    good = float(expected[order[keeps[-1]]]) if len(keeps) else 1.0
-    rising = order[::-1]
+    rising = np.argsort(expected, kind="stable")
     failed = np.cumsum(real[rising] < WRONG) / np.arange(1, len(real) + 1)
     fails = np.flatnonzero(failed >= OFTEN)
-    unreliable = float(np.nextafter(expected[rising[fails[-1]]], 1)) if len(fails) else 0.0
-    return Levels(good=good, unreliable=min(unreliable, good))
+    unreliable = max(WRONG, float(expected[rising[fails[-1]]]) if len(fails) else 0.0)
+    good = (RIGHT + bound * (1 + FLOOR)) / (1 + bound)  # solves good - bound * dice_spread(good, FLOOR) = RIGHT
+    return Levels(good=float(np.clip(good, unreliable, 1)), unreliable=unreliable)
 
 
-def _constants(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
+def _constants(rows: Rows, names: Sequence[str]) -> Calibration:
     """All that is learnt without leaving anything out; the bounds are not."""
     terms = {name: _term(name, rows.features[name]) for name in names}
     weights = _falling(_distances(rows, terms), -rows.dice)
@@ -149,7 +175,7 @@ def _constants(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
     }
     return Calibration(
         rows=len(rows),
-        rows_sha256=digest,
+        rows_sha256=NO_DIGEST,
         terms=weighed,
         dice=float(np.clip(rows.dice.mean() + z.mean(0) @ by_dice, 0, 1)),
         dice_bound=0.0,
@@ -176,19 +202,19 @@ def _distances(rows: Rows, terms: dict[str, Term]) -> Float64:
 
 
 def _falling(z: Float64, rising: Float64) -> Float64:
-    """Weights of 0 or more with which distances [n, k] tell what rises with them [n], but for a constant: ridge."""
+    """Weights of 0 or more with which distances [n, k] tell what rises with them [n], but for a constant.
+
+    A ridge shares weights out among distances that say the same, and makes all of them too small: one common factor,
+    by least squares, undoes the second.
+    """
     if not z.shape[1]:
         return np.zeros(0)
+    centred, target = z - z.mean(0), rising - rising.mean()
     penalty = np.sqrt(RIDGE * len(z)) * np.eye(z.shape[1])
-    weights, _ = nnls(
-        np.concatenate([z - z.mean(0), penalty]), np.concatenate([rising - rising.mean(), np.zeros(len(penalty))])
-    )
-    return np.asarray(weights)
-
-
-def _volume_spread(calibration: Calibration, rows: Rows) -> Float64:
-    weights = np.array([term.volume for term in calibration.terms.values()])
-    return calibration.volume_spread + calibration.distances(rows.features) @ weights
+    weights = nnls(np.concatenate([centred, penalty]), np.concatenate([target, np.zeros(len(penalty))]))[0]
+    told = centred @ weights
+    factor = float(told @ target) / float(told @ told) if told.any() else 0.0
+    return np.asarray(weights * factor)
 
 
 def _log_ratio(rows: Rows) -> Float64:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -24,6 +24,9 @@ MAX_BYTES = 1 << 16
 AT_MOST = 10
 """Features in the model: 88 rows do not carry more."""
 
+ROUNDING = 1e-3
+"""Constants are written with six decimals."""
+Level = Literal["good", "check", "unreliable"]
 Weight = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -76,7 +79,7 @@ class Calibration(Params):
     rows_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     terms: dict[str, Term] = Field(max_length=AT_MOST)
     dice: Share
-    dice_bound: float
+    dice_bound: Weight
     dice_floor: Positive
     volume_bias: float
     volume_spread: Positive
@@ -104,10 +107,26 @@ class Calibration(Params):
         """90% of masks with this expected Dice are at least that good."""
         return np.clip(expected - self.dice_bound * dice_spread(expected, self.dice_floor), 0, 1)
 
+    def unlike(self, features: Mapping[str, float]) -> list[str]:
+        """Features of one mask that are worse than in any of the rows, by name."""
+        far = {name: float(distance(name, features[name], term)) for name, term in self.terms.items()}
+        return [name for name, term in self.terms.items() if far[name] > term.seen + ROUNDING]
+
+    def level(self, features: Mapping[str, float]) -> Level:
+        """The level of one mask; one that is unlike the rows is never good."""
+        dice = float(self.expected_dice(features))
+        if dice < self.levels.unreliable:
+            return "unreliable"
+        return "good" if dice >= self.levels.good and not self.unlike(features) else "check"
+
+    def volume_spreads(self, features: Mapping[str, Any]) -> Float64:
+        """How far the logarithm of true by predicted volume lies from its median, but for a factor."""
+        weights = np.array([term.volume for term in self.terms.values()])
+        return np.asarray(self.volume_spread + self.distances(features) @ weights)
+
     def volume_factors(self, features: Mapping[str, Any]) -> tuple[Float64, Float64]:
         """What the predicted volume is to be multiplied by for both ends of its 90% interval; 1 lies between them."""
-        weights = np.array([term.volume for term in self.terms.values()])
-        half = self.volume_bound * (self.volume_spread + self.distances(features) @ weights)
+        half = self.volume_bound * self.volume_spreads(features)
         low, high = np.exp(self.volume_bias - half), np.exp(self.volume_bias + half)
         return np.minimum(low, 1), np.maximum(high, 1)
 

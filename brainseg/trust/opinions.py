@@ -121,6 +121,18 @@ class Seen:
         return self.view_masks if len(self.views) > 1 else list(self.band)
 
     @cached_property
+    def lonely(self) -> Bool:
+        """Parts that one of the opinions alone sees, and the others with no voxel."""
+        found = np.zeros_like(self.mask)
+        for i, mask in enumerate(self.masks):
+            others = np.any(self.masks[:i] + self.masks[i + 1 :], 0)
+            labels, parts = ndimage.label(mask, AROUND)
+            touched = np.zeros(parts + 1, bool)
+            touched[labels[others & mask]] = True
+            found |= mask & ~touched[labels]
+        return found
+
+    @cached_property
     def slice_dice(self) -> Float64:
         """Dice of the opinions in each slice, [k], the mean over pairs; 1 where neither marks anything."""
         return np.mean([dice(a, b, axis=(1, 2)) for a, b in combinations(self.masks, 2)], 0)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from brainseg.trust.model import Calibration
+from brainseg.data.slices import Int
+from brainseg.trust.features import features as features_of
+from brainseg.trust.model import Calibration, Level
+from brainseg.trust.opinions import Opinions, Seen
+from brainseg.trust.reasons import reasons as reasons_for
 
-Level = Literal["good", "check", "unreliable"]
 DECIMALS = 3
 
 
@@ -47,6 +51,26 @@ class Trust:
         }
 
 
+def judge(
+    opinions: Opinions, calibration: Calibration, slices: Int, *, volume: int, brain: int, voxel_ml: float | None
+) -> Trust:
+    """How far a mask can be trusted, and why.
+
+    Args:
+        opinions: what the networks say, on their grid.
+        calibration: of `load_calibration()`.
+        slices: int [n], the slices' numbers as the user knows them.
+        volume: see `trust_in`.
+        brain: see `trust_in`.
+        voxel_ml: see `trust_in`.
+    """
+    seen = Seen(opinions)
+    found = features_of(seen)
+    plain = trust_in(found, calibration, volume=volume, brain=brain, voxel_ml=voxel_ml)
+    why = reasons_for(seen, found, calibration, slices, good=plain.level == "good")
+    return dataclasses.replace(plain, reasons=why)
+
+
 def trust_in(
     features: Mapping[str, float],
     calibration: Calibration,
@@ -54,9 +78,8 @@ def trust_in(
     volume: int,
     brain: int,
     voxel_ml: float | None,
-    reasons: Sequence[str] = (),
 ) -> Trust:
-    """What the features of a mask say.
+    """What the features of a mask say, without reasons.
 
     Args:
         features: of `features()`.
@@ -64,29 +87,21 @@ def trust_in(
         volume: voxels of the mask on the scan's own grid.
         brain: voxels of the brain there; no tumour is larger.
         voxel_ml: millilitres of a voxel; None where unknown.
-        reasons: of `reasons()`.
 
     Returns:
         Of an empty mask: nothing is expected of it, and the tumour may have any volume, since all patients behind
         the calibration had one.
     """
     if not volume:
-        return Trust(0.0, 0.0, "unreliable", 0, brain, tuple(reasons), voxel_ml)
+        return Trust(0.0, 0.0, "unreliable", 0, brain, (), voxel_ml)
     dice = calibration.expected_dice(features)
     low, high = (float(factor) * volume for factor in calibration.volume_factors(features))
     return Trust(
         dice=float(dice),
         dice_low=float(calibration.dice_low(dice)),
-        level=level_of(float(dice), calibration),
+        level=calibration.level(features),
         volume_low=int(low),
         volume_high=max(min(round(high), brain), volume),
-        reasons=tuple(reasons),
+        reasons=(),
         voxel_ml=voxel_ml,
     )
-
-
-def level_of(dice: float, calibration: Calibration) -> Level:
-    """The level of an expected Dice."""
-    if dice < calibration.levels.unreliable:
-        return "unreliable"
-    return "good" if dice >= calibration.levels.good else "check"

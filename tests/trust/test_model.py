@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from brainseg.errors import DataError, ParamsError
 from brainseg.trust.model import Calibration, load_calibration
-from brainseg.trust.trust import level_of, trust_in
+from brainseg.trust.trust import trust_in
 
 CONSTANTS = {
     "rows": 88,
@@ -72,14 +73,21 @@ def test_a_worse_feature_never_raises_the_expected_dice():
 
 @pytest.mark.parametrize(("dice", "level"), [(0.85, "good"), (0.849, "check"), (0.7, "check"), (0.699, "unreliable")])
 def test_levels_begin_at_their_limits(dice: float, level: str):
-    assert level_of(dice, calibration()) == level
+    assert calibration(dice=dice).level(seen()) == level
+
+
+def test_a_mask_unlike_the_rows_is_named_and_never_good():
+    found = calibration(levels={"good": 0.5, "unreliable": 0.1})
+    assert found.unlike(seen(0.65, 0.5)) == []  # distances of 3 and 2: as far as the rows went
+    assert found.level(seen(0.65, 0.5)) == "good"
+    assert found.unlike(seen(0.6, 0.5)) == ["members_dice"]
+    assert found.level(seen(0.6, 0.5)) == "check"
 
 
 class TestTrust:
     def test_has_the_form_of_the_interface(self):
-        found = trust_in(
-            seen(0.85), calibration(), volume=10_000, brain=10**6, voxel_ml=0.005, reasons=["the networks disagree"]
-        )
+        plain = trust_in(seen(0.85), calibration(), volume=10_000, brain=10**6, voxel_ml=0.005)
+        found = dataclasses.replace(plain, reasons=("the networks disagree",))
         half = 1.5 * 0.15
         low, high = int(10_000 * np.exp(0.02 - half)), round(10_000 * np.exp(0.02 + half))
         assert found.as_json() == {
