@@ -28,6 +28,7 @@ ROOMS = (
     "evaluation",
     "model",
     "inference",
+    "trust",
     "segmentation",
     "cohort",
     "radiogenomics",
