@@ -20,7 +20,7 @@ from brainseg.data.slices import FLAIR, U8, Bool, Float64
 from brainseg.files import write_json
 from brainseg.progress import progress
 from brainseg.trust.sequence import NAMES, RECOGNISER, Recogniser, features
-from studies.command import run
+from studies.command import run_app
 
 FOLDS = 8
 RIDGE = 1.0
@@ -169,4 +169,4 @@ def summary(looks: list[Look], tried: list[tuple[float, bool]]) -> dict[str, Any
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

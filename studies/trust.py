@@ -23,7 +23,7 @@ from brainseg.trust.fit import NO_DIGEST, Told, fit, out_of_fold
 from brainseg.trust.metrics import coverage, figures, interval, mean_absolute_error, median_width, pearson
 from brainseg.trust.model import CALIBRATION
 from brainseg.trust.rows import Rows, read_rows
-from studies.command import run
+from studies.command import run_app
 from studies.crossval import experiments
 
 ROWS, RESULT = Path("metrics/crossval_trust.csv"), Path("metrics/crossval_trust.json")
@@ -130,4 +130,4 @@ def _without(rows: Rows, name: str, told: Told) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    run(app)
+    run_app(app)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from brainseg.data.phantom import PhantomParams, make_patient
+from tests.scans.dicom_files import write_series
 from tests.scans.heads import as_nifti, write_tifs
-from tests.scans.test_dicom import write_series
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = (

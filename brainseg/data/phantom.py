@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import tifffile
 from pydantic import Field
 from scipy import ndimage
@@ -21,6 +21,9 @@ from brainseg.data.shapes import BOTTOM, FIELD_OF_VIEW, TOP, SmoothNoise, inside
 from brainseg.data.slices import FLAIR, U8, Float, SliceSet
 from brainseg.files import atomic_folder, write_csv
 from brainseg.params import Params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Signal of each tissue on the pre-contrast T1, FLAIR and post-contrast T1 picture, on the 0-255 scale.
 SIGNAL = {
@@ -238,6 +241,8 @@ def _write_tif(path: Path, array: U8, photometric: str) -> None:
 
 def clinical_table(patients: int, seed: int) -> pd.DataFrame:
     """Made-up rows with the columns of the dataset's data.csv; about one value in twelve is missing."""
+    import pandas as pd
+
     rows = []
     for index in range(patients):
         rng = np.random.default_rng([seed, index, 1])
