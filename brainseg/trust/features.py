@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainseg.data.slices import Bool
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 from brainseg.trust.opinions import AROUND, RING, Opinions, Seen, count, dice
 
 LEAST_AREA = 0.1

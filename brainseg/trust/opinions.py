@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from brainseg.data.slices import U8, Bool, Float, Float64
 from brainseg.errors import DataError
-from brainseg.preprocess.volumes import morphology
+from brainseg.preprocess.morphology import morphology
 
 FAINT = 0.05
 """A probability below this counts as nothing seen."""

@@ -11,7 +11,8 @@ from brainseg.errors import DataError
 from brainseg.trust.features import FEATURES
 from brainseg.trust.fit import conformal_quantile, fit, levels, out_of_fold, tell
 from brainseg.trust.model import AT_MOST
-from brainseg.trust.rows import Rows, rows_of
+from brainseg.trust.rows import Rows
+from tests.trust.made import made
 
 DIGEST = "a" * 64
 SCORES = np.array([
@@ -22,20 +23,6 @@ SPREADS = np.array([
     0.634, 0.759, 0.537, 1.759, 1.199, 0.691, 1.609, 0.793, 0.593, 1.398, 1.844, 0.54, 1.708, 0.785, 0.639, 0.527,
     0.939, 1.591, 1.24, 1.779, 0.826, 0.973, 0.887, 1.967, 1.912, 1.011, 1.154,
 ])  # fmt: skip
-
-
-def made(n: int = 90, folds: int = 5, seed: int = 0, noise: float = 0.02, teller: str = "members_dice") -> Rows:
-    """Rows of which one feature tells Dice and the volume's error, and the others are noise."""
-    rng = np.random.default_rng(seed)
-    lines = []
-    for i in range(n):
-        gap = float(rng.gamma(1.2, 0.1))
-        seen = {name: float(rng.normal()) for name in FEATURES} | {teller: 1 - gap}
-        dice = float(np.clip(0.93 - 0.8 * gap + rng.normal(0, noise), 0, 1))
-        true = 10_000 * float(np.exp(rng.normal(0, 0.03 + 0.3 * gap)))
-        line = {"patient": f"p{i}", "fold": i % folds, "institution": "CS", "dice": dice}
-        lines.append(line | {"true_volume": int(true), "predicted_volume": 10_000} | seen)
-    return rows_of(lines)
 
 
 class TestConformalQuantile:

@@ -15,7 +15,7 @@ from brainseg.trust.features import FEATURES
 from brainseg.trust.model import load_calibration
 from brainseg.trust.rows import COLUMNS
 from studies import trust as study
-from tests.trust.test_fit import made
+from tests.trust.made import made
 
 SEED = "seed: 1\n"
 
