@@ -110,7 +110,7 @@ def test_the_shipped_files_are_small_and_say_what_they_are():
         path = FOLDER / f"{name}.safetensors"
         assert path.stat().st_size <= 12e6
         beside = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        assert validate(beside, ModelInfo, where=path.name) == said  # keys newer than the file have their defaults
+        assert validate(beside, ModelInfo, where=path.name) == said
         assert said.metrics["fitted"]["n"] == said.training["train_patients"] == len(said.training["patients"])
         assert f"{said.metrics['fitted']['dice_mean']:.3f}" in card
     assert "CC BY-NC-SA 4.0" in card
