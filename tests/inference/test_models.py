@@ -14,6 +14,7 @@ from brainseg.inference.models import load_models
 from brainseg.inference.postprocess import Choice
 from brainseg.model.shipped import FOLDER
 from brainseg.model.store import HEADER_KEY, load_info
+from tests.params import skull_strip_params
 from tests.scans.heads import threshold_models
 
 
@@ -164,7 +165,7 @@ def test_predict_never_asks_the_network_for_a_model_s_brain_extraction(folder, t
     monkeypatch.setattr(torch.hub, "download_url_to_file", lambda *_, **__: pytest.fail("asked the network"))
     content = b"weights"
     strip = {"method": "mazurowski", "weights": "download", "weights_sha256": hashlib.sha256(content).hexdigest()}
-    copy = edited(folder, tmp_path, "unet", skull_strip=strip)
+    copy = edited(folder, tmp_path, "unet", skull_strip=skull_strip_params(**strip).model_dump())
     with pytest.raises(DataError, match=r"asks nothing from the network; fetch them from .* and put them at .*128\.h5"):
         load_models(copy, "unet", runtime="torch")
     (tmp_path / "checkpoints").mkdir()
