@@ -53,7 +53,6 @@ MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
 VIEW = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
 REPORT = {"brainseg/defaults.yaml", *(f"brainseg/report/page/report.{kind}" for kind in ("html", "css", "js"))}
-
 TRUST = {"brainseg/trust/sequence.json"}
 
 
