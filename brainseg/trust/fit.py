@@ -91,12 +91,12 @@ def fit(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
         digest: SHA-256 of the rows' file.
 
     Raises:
-        DataError: fewer than two folds.
+        DataError: fewer than two folds with masks that are not empty.
     """
+    rows = rows.of(rows.predicted_volume > 0)
     folds = _folds(rows)
     if len(folds) < 2:
         raise DataError(f"the rows are of {len(folds)} fold, expected two or more: bounds are learnt out of fold.")
-    rows = rows.of(rows.predicted_volume > 0)
     left = _Left.of(rows, names)
     bound = max(conformal_quantile((left.expected - rows.dice) / dice_spread(left.expected, FLOOR)), 0.0)
     update = {
@@ -168,7 +168,7 @@ def _constants(rows: Rows, names: Sequence[str]) -> Calibration:
     ratio = _log_ratio(rows)
     bias = float(np.median(ratio))
     by_volume = _falling(z, np.abs(ratio - bias))
-    rest = float(np.mean(np.abs(ratio - bias)) - z.mean(0) @ by_volume) if len(terms) else float(np.mean(np.abs(ratio)))
+    rest = float(np.abs(ratio - bias).mean() - z.mean(0) @ by_volume)
     weighed = {
         name: term.model_copy(update={"dice": float(by_dice[i]), "volume": float(by_volume[i])})
         for i, (name, term) in enumerate(terms.items())

@@ -127,7 +127,7 @@ def flips_differ(seen: Seen, slices: Int) -> str | None:
 
 def edge_unsure(seen: Seen, slices: Int) -> str | None:
     low, high = (count(mask) for mask in seen.band)
-    if seen.peak < SURE:
+    if round(seen.peak, 2) < SURE:
         return f"the networks are unsure: tumour has a probability of {seen.peak:.2f} at most"
     times = low / max(high, 1)
     if times <= UNSURE:
@@ -182,11 +182,7 @@ REASONS = (
 def _who(seen: Seen) -> str:
     members = len(seen.opinions.plain)
     if members == 1:
-        return (
-            "the network and its view of the mirror image"
-            if len(seen.views) > 1
-            else "a strict and a lenient threshold"
-        )
+        return "a network's views of scan and mirror image" if len(seen.views) > 1 else "a low and a high threshold"
     return "both networks" if members == 2 else "the networks"
 
 

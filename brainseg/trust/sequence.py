@@ -100,7 +100,7 @@ def features(image: U8, brain: Bool) -> Float64 | None:
         (values[deep <= edges[2]], OUTER_TAILS),
     ):
         found += np.percentile(part, tails).tolist()
-    fine = np.stack([_fine(image[i]) for i in slices])[inside]
+    fine = np.stack([_fine(image[i], brain[i]) for i in slices])[inside]
     found += [_skewness(values), _skewness(fine), _skewness(fine[deep >= edges[-2]])]
     return np.arcsinh(np.array(found))
 
@@ -149,9 +149,11 @@ def _depth(brain: Bool) -> Float64:
     return np.asarray(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1], np.float64)
 
 
-def _fine(plane: U8) -> Float64:
-    smooth = plane.astype(np.float64)
-    return smooth - cv2.GaussianBlur(smooth, (0, 0), FINE_PX)
+def _fine(plane: U8, brain: Bool) -> Float64:
+    """What a blur within the brain leaves; what lies outside, black or not, has no say."""
+    values, weight = plane.astype(np.float64) * brain, brain.astype(np.float64)
+    blurred, share = (cv2.GaussianBlur(part, (0, 0), FINE_PX) for part in (values, weight))
+    return values - blurred / np.maximum(share, 1e-6)
 
 
 def _skewness(values: Float64) -> float:

@@ -21,6 +21,7 @@ ALL_STAGES = ("code", *STAGES)
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
 VIEW = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
+TRUST = {"brainseg/trust/sequence.json"}
 REPORT = {"brainseg/defaults.yaml", *(f"brainseg/report/page/report.{kind}" for kind in ("html", "css", "js"))}
 
 
@@ -87,7 +88,7 @@ def test_a_training_does_not_depend_on_code_whose_effect_reaches_it_as_data_or_t
 def test_manifest_shipped_weights_defaults_and_pages_are_all_that_the_package_reads_beside_its_code():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "brainseg").rglob("*") if path.is_file()}
     data = {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))}
-    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | VIEW | REPORT
+    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | VIEW | REPORT | TRUST
     read = {stage: {name for name in digested(stage) if "/" in name} for stage in STAGES}
     # no stage reads the weights that the package ships: they are made from the pipeline, not in it
     assert {stage: names for stage, names in read.items() if names} == {"download": MANIFEST, "evaluate": REPORT}
