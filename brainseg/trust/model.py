@@ -15,12 +15,11 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from brainseg.data.slices import Float64
-from brainseg.errors import DataError
-from brainseg.params import Params, parse_json, read_text, validate
+from brainseg.params import Params
+from brainseg.trust.constants import load_constants
 from brainseg.trust.features import FEATURES
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
-MAX_BYTES = 1 << 16
 AT_MOST = 10
 """Features in the model: 88 rows do not carry more."""
 
@@ -149,11 +148,4 @@ def load_calibration(path: Path = CALIBRATION) -> Calibration:
         DataError: the file is missing, too large, or no JSON.
         ParamsError: a constant is missing, ill-typed or out of range.
     """
-    try:
-        plain = parse_json(read_text(path, MAX_BYTES))
-    except (OSError, ValueError) as error:
-        reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
-        raise DataError(
-            f"{path}, which says how far masks are trusted, cannot be read ({reason}); install again."
-        ) from None
-    return validate(plain, Calibration, where=str(path))
+    return load_constants(path, Calibration, "which says how far masks are trusted")

@@ -14,13 +14,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from brainseg.data.slices import U8, Bool, Float64
-from brainseg.errors import DataError
-from brainseg.params import Params, parse_json, read_text, validate
+from brainseg.params import Params
+from brainseg.trust.constants import load_constants
 
 NAMES = {"flair": "a FLAIR", "t1": "a T1", "t1c": "a T1 with contrast agent", "t2": "a T2"}
 """Sequences that are told apart, and what a sentence calls them."""
 RECOGNISER = Path(__file__).with_name("sequence.json")
-MAX_BYTES = 1 << 16
 SKIN_PX = 3
 """The brain mask was widened by so many pixels: what lies there is not looked at."""
 LEAST_AREA = 0.3
@@ -133,14 +132,7 @@ def load_recogniser(path: Path = RECOGNISER) -> Recogniser:
         DataError: the file is missing, too large, or no JSON.
         ParamsError: a constant is missing or ill-typed.
     """
-    try:
-        plain = parse_json(read_text(path, MAX_BYTES))
-    except (OSError, ValueError) as error:
-        reason = "it does not exist" if isinstance(error, FileNotFoundError) else str(error)
-        raise DataError(
-            f"{path}, by which sequences are told apart, cannot be read ({reason}); install again."
-        ) from None
-    return validate(plain, Recogniser, where=str(path))
+    return load_constants(path, Recogniser, "by which sequences are told apart")
 
 
 def _depth(brain: Bool) -> Float64:
