@@ -22,18 +22,29 @@ import typer
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from brainseg.compiled import import_openvino
 from brainseg.data import raw as raw_tree
 from brainseg.data import slices
 from brainseg.data.slices import FLAIR, U8, Bool, Float
 from brainseg.evaluation.overlap import overlap
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import atomic_path, write_csv, write_json
+from brainseg.inference.openvino import serialised
 from brainseg.model.augment import AugmentParams, augment
 from brainseg.model.losses import dice_bce
 from brainseg.model.networks import PlainUNet, channels_last, widen
-from brainseg.preprocess.brain_student import CHANNELS, SIDE, agreement, brain_probability, mask_of, student_input
+from brainseg.preprocess.brain_student import (
+    CHANNELS,
+    SIDE,
+    STUDENT,
+    agreement,
+    brain_probability,
+    mask_of,
+    student_input,
+)
 from brainseg.preprocess.morphology import morphology
 from brainseg.progress import progress
+from brainseg.shipped import write_sums
 from studies.command import run_app
 
 WIDTHS = [8, 16, 32, 64, 128]
@@ -104,9 +115,20 @@ def crossval(
 
 @app.command()
 def write(raw: Raw = Path("data/raw"), stripped: Stripped = Path("data/stripped"), work: Path = WORK) -> None:
-    """Teach it on all patients."""
+    """Teach it on all patients, and write the graph that is shipped."""
     network = _teach(_lessons(raw, stripped), "all patients")
     _save(work / "brain_student.safetensors", network)
+    write_graph(network)
+
+
+def write_graph(network: nn.Module, folder: Path = STUDENT) -> None:
+    """Write the network as a graph, in half precision."""
+    shape = [-1, CHANNELS, SIDE, SIDE]
+    graph = import_openvino().convert_model(network, example_input=torch.zeros(2, *shape[1:]), input=shape)
+    for suffix, content in zip((".xml", ".bin"), serialised(graph, half=True), strict=True):
+        with atomic_path(folder / f"brain{suffix}") as temporary:
+            temporary.write_bytes(content)
+    write_sums(folder)
 
 
 def _network() -> nn.Module:

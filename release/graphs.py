@@ -26,7 +26,7 @@ from brainseg.inference.openvino import serialised
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.store import ModelInfo, load_model, load_state
-from brainseg.preprocess.deepbet_graphs import DEEPBET, SIDES
+from brainseg.preprocess.brain_deepbet import DEEPBET, SIDES
 from brainseg.shipped import FOLDER, write_sums
 from studies.command import run_app
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from scipy.special import expit
 
+from brainseg import cache
 from brainseg.compiled import CompiledGraph, Graph, compile_for_cpu, compile_graph, import_openvino
 from brainseg.errors import extra
-from brainseg.inference import cache
 from brainseg.inference.graphs import has_graph, read_graph
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.forward import Network

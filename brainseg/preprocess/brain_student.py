@@ -1,18 +1,24 @@
 """Brain extraction by a light 2-D network that learnt from deepbet's agreed masks (release/brain_student.py).
 
 It sees all three sequences of a slice and of those below and above it at once, at a side of 128 pixels, where deepbet
-blows each sequence up to 256 cubed. What it is unsure of is left to another method (`skull_strip.fallback`).
+blows each sequence up to 256 cubed. What it is unsure of is left to deepbet.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
+from scipy.special import expit
 
+from brainseg.compiled import compile_graph
 from brainseg.data.slices import U8, Bool, Float
+from brainseg.preprocess.agreement import Guess, Stripper
 from brainseg.preprocess.morphology import fill_holes, largest_component
+from brainseg.shipped import FOLDER, read_listed
 
 SIDE = 128
 CHANNELS = 9
@@ -21,6 +27,7 @@ BATCH = 16
 CLIP = 5.0
 LEAST_AGREEMENT = 0.95
 """Between what is found and what is found of the mirror image (Dice); below this the network is unsure."""
+STUDENT = FOLDER / "student"
 _BRIGHT, _TISSUE = 99.5, 0.1  # a percentile of the volume, and the share of it above which tissue begins
 
 Network = Callable[[Float], Float]
@@ -70,3 +77,31 @@ def agreement(plain: Float, mirrored: Float) -> float:
     """Dice of both at 0.5; 0 where nothing is found."""
     a, b = plain > 0.5, mirrored > 0.5
     return 2 * int((a & b).sum()) / max(int(a.sum()) + int(b.sum()), 1)
+
+
+class StudentStripper:
+    """The light network by OpenVINO on the CPU, and behind its gate deepbet.
+
+    Args:
+        second: builds what is asked where the network is unsure: where it sees another brain in the mirror image, or
+            an implausible share of the volume.
+        min_fraction: smallest plausible share of the volume.
+        max_fraction: largest plausible share.
+        folder: of the shipped graph.
+    """
+
+    def __init__(
+        self, second: Callable[[], Stripper], min_fraction: float, max_fraction: float, folder: Path = STUDENT
+    ):
+        graph = compile_graph((read_listed(folder / "brain.xml"), read_listed(folder / "brain.bin")))
+        self._network: Network = lambda inputs: expit(graph(inputs))
+        self._second = functools.cache(second)
+        self._low, self._high = min_fraction, max_fraction
+
+    def find(self, images: U8) -> Guess:
+        """See `Stripper`."""
+        plain, mirrored = brain_probability(self._network, student_input(images))
+        mask = mask_of((plain + mirrored) * np.float32(0.5), *images.shape[1:3])
+        if agreement(plain, mirrored) < LEAST_AGREEMENT or not self._low <= mask.mean() <= self._high:
+            return self._second().find(images)
+        return Guess(mask, "student")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -12,13 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
-from brainseg.data.slices import FLAIR, U8, AnyStack, Bool, SliceSet
+from brainseg.data.slices import U8, AnyStack, Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.params import Choices, Params
-from brainseg.preprocess.agreement import Stripper, agreed_mask, other_sequences
+from brainseg.preprocess.agreement import BySequence, Guess, Method, Stripper
 from brainseg.preprocess.morphology import morphology
-
-Method = Literal["deepbet", "mazurowski", "classical", "none"]
 
 
 class SkullStripParams(Params):
@@ -27,7 +25,8 @@ class SkullStripParams(Params):
     Attributes:
         method: how to find the brain; "none" keeps everything.
         sequences: "flair" shows the method FLAIR alone; "most" shows it all that are there, and cuts FLAIR's mask
-            back where most disagree (preprocess/agreement.py).
+            back where most disagree (preprocess/agreement.py). "student" sees all of them in any case: the key is for
+            deepbet, which it asks where it is unsure, and for the fallback.
         dilate_px: margin around the mask in pixels, in-plane, whatever the method (0: as the method gave it).
         min_fraction: smallest plausible share of the volume that the mask covers before dilation.
         max_fraction: largest plausible share.
@@ -75,27 +74,33 @@ def make_stripper(params: SkullStripParams, method: Method | None = None) -> Str
     return None if name == "none" else STRIPPERS[name](params)
 
 
+def _student(params: SkullStripParams) -> Stripper:
+    from brainseg.preprocess.brain_student import StudentStripper
+
+    return StudentStripper(lambda: _deepbet(params), params.min_fraction, params.max_fraction)
+
+
 def _deepbet(params: SkullStripParams) -> Stripper:
     from brainseg.preprocess.brain_deepbet import DeepbetStripper
 
-    return DeepbetStripper()
+    return BySequence("deepbet", DeepbetStripper(), params.sequences)
 
 
 def _mazurowski(params: SkullStripParams) -> Stripper:
     from brainseg.preprocess.mazurowski import MazurowskiStripper
 
-    return MazurowskiStripper(params.weights or "", params.weights_sha256)
+    return BySequence("mazurowski", MazurowskiStripper(params.weights or "", params.weights_sha256), params.sequences)
 
 
 def _classical(params: SkullStripParams) -> Stripper:
     from brainseg.preprocess.classical import ClassicalStripper
 
-    return ClassicalStripper()
+    return BySequence("classical", ClassicalStripper(), params.sequences)
 
 
-# Each imports its method when it is asked for it: deepbet alone takes seconds.
+# Each imports its method when it is asked for it: some take seconds.
 STRIPPERS: Choices[Callable[[SkullStripParams], Stripper]] = Choices(
-    {"deepbet": _deepbet, "mazurowski": _mazurowski, "classical": _classical},
+    {"student": _student, "deepbet": _deepbet, "mazurowski": _mazurowski, "classical": _classical},
     by=("skull_strip.method", "skull_strip.fallback"),
 )
 
@@ -120,19 +125,8 @@ class Brain:
     stripped: bool = False
 
 
-def shown(images: U8, params: SkullStripParams) -> tuple[U8, list[U8]]:
-    """FLAIR of uint8 [n, height, width, 3], and the other sequences that the method is shown."""
-    others = other_sequences(images) if params.sequences == "most" else []
-    return np.ascontiguousarray(images[..., FLAIR]), others
-
-
 def find_brain(
-    flair: U8,
-    params: SkullStripParams,
-    stripper: Stripper | None = None,
-    others: Sequence[U8] = (),
-    *,
-    first: Bool | None = None,
+    images: U8, params: SkullStripParams, stripper: Stripper | None = None, *, first: Guess | None = None
 ) -> Brain:
     """Find the brain; no truth is needed, so training and prediction share it.
 
@@ -141,33 +135,31 @@ def find_brain(
     between two brain slices turns black either; slices beyond the brain's ends do, as they hold none.
 
     Args:
-        flair: uint8 [n, height, width], feet first, anterior at the top.
+        images: uint8 [n, height, width, 3], feet first, anterior at the top.
         params: see `SkullStripParams`.
         stripper: what `make_stripper(params)` built; built here if None.
-        others: further sequences of that shape, which may cut the mask back.
-        first: what `params.method` found, where it was asked before; bool of that shape.
+        first: what it found, where it was asked before.
 
     Raises:
-        DataError: `flair` is not uint8 [n, height, width] with n > 0, or weights are missing.
+        DataError: `images` are not uint8 [n, height, width, 3] with n > 0, or weights are missing.
     """
-    if flair.dtype != np.uint8 or flair.ndim != 3 or 0 in flair.shape:
-        raise DataError(f"the FLAIR stack is {flair.dtype} {flair.shape}, expected uint8 [n, height, width].")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
+        raise DataError(f"the stack is {images.dtype} {images.shape}, expected uint8 [n, height, width, 3].")
     warnings: list[str] = []
     chain: list[Method] = list(dict.fromkeys((params.method, params.fallback, "none")))
     for method, successor in pairwise(chain[: chain.index("none") + 1]):
-        if method == params.method and first is not None:
-            mask = first
-        else:
+        guess = first if method == params.method else None
+        if guess is None:
             current = (stripper if method == params.method else None) or make_stripper(params, method)
             assert current is not None
-            mask = agreed_mask(current, flair, others)
-        fraction = float(mask.mean())
-        warning = _implausible(fraction, flair.shape, params)
+            guess = current.find(images)
+        fraction = float(guess.mask.mean())
+        warning = _implausible(fraction, images.shape[:3], params)
         if warning is None:
-            return Brain(morphology(mask, "dilate", params.dilate_px), method, fraction, tuple(warnings))
+            return Brain(morphology(guess.mask, "dilate", params.dilate_px), guess.method, fraction, tuple(warnings))
         outcome = "everything was kept" if successor == "none" else f"{successor} was used"
-        warnings.append(f"{warning} by {method}; {outcome} instead.")
-    return Brain(np.ones(flair.shape, bool), "none", 1.0, tuple(warnings))
+        warnings.append(f"{warning} by {guess.method}; {outcome} instead.")
+    return Brain(np.ones(images.shape[:3], bool), "none", 1.0, tuple(warnings))
 
 
 def _implausible(fraction: float, shape: tuple[int, ...], params: SkullStripParams) -> str | None:
@@ -214,8 +206,7 @@ class Stripped:
 
 def strip(slice_set: SliceSet, params: SkullStripParams, stripper: Stripper | None = None) -> Stripped:
     """Find the brain and set all channels outside it to 0; arguments and errors: `find_brain`."""
-    flair, others = shown(slice_set.images, params)
-    brain = find_brain(flair, params, stripper, others)
+    brain = find_brain(slice_set.images, params, stripper)
     black = ~brain.mask.any((1, 2))
     record = StripRecord(
         method=brain.method,

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from brainseg.data.slices import U8, Bool
+from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
-from brainseg.preprocess.agreement import Stripper, agreed_mask
+from brainseg.preprocess.agreement import Stripper
 from brainseg.preprocess.morphology import fill_holes, largest_component
-from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain, shown
+from brainseg.preprocess.skull_strip import Brain, SkullStripParams, find_brain
 from brainseg.scans.canvas import PIXEL_MM, Canvas
 from brainseg.scans.scan import Spacing
 from brainseg.segmentation.evidence import evidence
@@ -54,7 +54,7 @@ def find_scan_brain(
         DataError: no brain is found, or a scan said to be stripped has no background.
         NotTrusted: the scan is probably not what it is taken for.
     """
-    flair, others = shown(images, params)
+    flair = np.ascontiguousarray(images[..., FLAIR])
     doubts = require_plausible(evidence(flair, canvas, spacing), BEFORE, trust)
 
     def checked(brain: Brain, found: Bool, warnings: Sequence[str]) -> Brain:
@@ -65,18 +65,18 @@ def find_scan_brain(
         brain = _as_it_came(flair, canvas, stripped)
         return checked(brain, brain.mask, ()) if stripped else replace(brain, warnings=tuple(doubts))
     gated = _gate(params, flair, spacing)
-    mask = agreed_mask(stripper, flair, others)
-    if (fraction := float(mask.mean())) < NO_HEAD * gated.min_fraction:
+    guess = stripper.find(images)
+    if (fraction := float(guess.mask.mean())) < NO_HEAD * gated.min_fraction:
         raise DataError(
             f"the FLAIR shows no brain ({fraction:.1%} of the volume, expected {gated.min_fraction:.0%} or more); "
             "expected a head, upright; if its brain was extracted before, say --stripped."
         )
-    if stripped is None and _is_stripped(flair, mask, canvas):
+    if stripped is None and _is_stripped(flair, guess.mask, canvas):
         note = "brain extraction was done before (all around the brain is black): the brain is used as it came"
         brain = _as_it_came(flair, canvas, True)
         return checked(brain, brain.mask, (note,))
-    brain = find_brain(flair, gated, others=others, first=mask)
-    return checked(brain, mask, [f"brain extraction is unsure: {text}" for text in brain.warnings])
+    brain = find_brain(images, gated, first=guess)
+    return checked(brain, guess.mask, [f"brain extraction is unsure: {text}" for text in brain.warnings])
 
 
 def _gate(params: SkullStripParams, flair: U8, spacing: Spacing | None) -> SkullStripParams:

@@ -16,7 +16,6 @@ from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
 from brainseg.inference.predictor import predict_volume
 from brainseg.preprocess.agreement import Stripper
-from brainseg.preprocess.deepbet_graphs import ShippedDeepbet
 from brainseg.preprocess.prepare import prepare
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
@@ -138,9 +137,6 @@ class Segmenter:
 
 
 def _stripper(params: SkullStripParams) -> Stripper | None:
-    """Brain extraction as in training; deepbet by its shipped graphs, which need none of its packages."""
-    if params.method == "deepbet":
-        return ShippedDeepbet()
     with extra("pipeline", f"the model's brain extraction, {params.method},"):
         return make_stripper(params)
 

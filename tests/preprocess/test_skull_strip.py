@@ -11,6 +11,8 @@ import pytest
 from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.errors import DataError, ParamsError
 from brainseg.params import validate
+from brainseg.preprocess.agreement import BySequence, Guess
+from brainseg.preprocess.brain_deepbet import DeepbetStripper
 from brainseg.preprocess.skull_strip import (
     SkullStripParams,
     StripRecord,
@@ -31,9 +33,17 @@ class Fixed:
         self.mask = np.zeros(SHAPE, bool)
         self.mask[:, 5 : 5 + rows, 5 : 5 + columns] = True
 
-    def brain_mask(self, flair):
-        assert flair.shape == SHAPE
-        return self.mask
+    def find(self, images):
+        assert images.shape[:3] == SHAPE
+        return Guess(self.mask, "deepbet")
+
+
+def sequences(flair: np.ndarray) -> np.ndarray:
+    """FLAIR in the place of all three."""
+    return np.repeat(flair[..., None], 3, axis=-1)
+
+
+BLACK = np.zeros((*SHAPE, 3), np.uint8)
 
 
 def head(n: int = 16, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +84,7 @@ def test_tumour_outside_is_counted_and_kept() -> None:
 def test_dilation_is_a_disk_within_the_slice() -> None:
     fixed = Fixed(6, 6)
     fixed.mask[0] = False
-    brain = find_brain(np.zeros(SHAPE, np.uint8), skull_strip_params(dilate_px=3, min_fraction=0.01), fixed)
+    brain = find_brain(BLACK, skull_strip_params(dilate_px=3, min_fraction=0.01), fixed)
     rows, columns = np.mgrid[:20, :20]
     outside = np.hypot(*(np.maximum(0, np.maximum(5 - axis, axis - 10)) for axis in (rows, columns)))
     np.testing.assert_array_equal(brain.mask[2], outside <= 3)
@@ -98,23 +108,23 @@ def test_implausible_mask_falls_back_to_everything(rows: int, columns: int, name
 
 @pytest.mark.parametrize("area", [(4, 8), (10, 12)])
 def test_limits_themselves_are_plausible(area: tuple[int, int]) -> None:
-    assert find_brain(np.zeros(SHAPE, np.uint8), skull_strip_params(), Fixed(*area)).warnings == ()
+    assert find_brain(BLACK, skull_strip_params(), Fixed(*area)).warnings == ()
 
 
 def test_fallback_to_classical_then_everything() -> None:
     flair, truth = head()
 
     class Nothing:
-        def brain_mask(self, flair):
-            return np.zeros(flair.shape, bool)
+        def find(self, images):
+            return Guess(np.zeros(images.shape[:3], bool), "deepbet")
 
     params = skull_strip_params(dilate_px=0)
-    brain = find_brain(flair, params, Nothing())
+    brain = find_brain(sequences(flair), params, Nothing())
     assert brain.method == "classical"
     assert brain.warnings[0].startswith("empty-mask: 0.0% of 16 slices of 128 x 128")
     assert 2 * (brain.mask & truth).sum() / (brain.mask.sum() + truth.sum()) > 0.9
 
-    brain = find_brain(np.zeros_like(flair), params, Nothing())
+    brain = find_brain(sequences(np.zeros_like(flair)), params, Nothing())
     assert brain.method == "none"
     assert len(brain.warnings) == 2
     assert brain.mask.all()
@@ -125,7 +135,7 @@ def test_classical_finds_the_brain_at_any_size(side: int) -> None:
     flair, truth = head(side=side)
     stripper = make_stripper(skull_strip_params(method="classical"))
     assert stripper is not None
-    mask = stripper.brain_mask(flair)
+    mask = stripper.find(sequences(flair)).mask
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.9
     covered = np.flatnonzero(mask.any((1, 2)))
     assert np.ptp(covered) + 1 == len(covered)  # no gap between brain slices
@@ -136,31 +146,25 @@ def test_deepbet_finds_the_brain_whichever_side_is_longer() -> None:
     wide = np.pad(flair, [(0, 0), (0, 0), (16, 16)])
     stripper = make_stripper(skull_strip_params(method="deepbet"))
     assert stripper is not None
-    mask = stripper.brain_mask(wide)
+    mask = stripper.find(sequences(wide)).mask
     assert mask.shape == wide.shape
     assert mask.dtype == np.bool_
     mask = mask[..., 16:-16]
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.9
-    np.testing.assert_array_equal(mask, stripper.brain_mask(wide)[..., 16:-16])
-    assert not stripper.brain_mask(np.zeros((3, 64, 64), np.uint8)).any()
+    np.testing.assert_array_equal(mask, stripper.find(sequences(wide)).mask[..., 16:-16])
+    assert not stripper.find(np.zeros((3, 64, 64, 3), np.uint8)).mask.any()
 
 
 def test_deepbet_gets_the_stack_in_anatomical_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    from brainseg.preprocess.brain_deepbet import DeepbetStripper
-
     flair = np.random.default_rng(0).integers(0, 255, (5, 8, 6), dtype=np.uint8)
     seen = []
 
-    class Network:
-        def run_model(self, volume):
-            seen.append(volume)
-            return volume > 100
+    def find(self, volume):
+        seen.append(volume)
+        return volume > 100
 
-        def postprocess(self, mask):
-            return mask
-
+    monkeypatch.setattr(DeepbetStripper, "_find", find)
     stripper = DeepbetStripper.__new__(DeepbetStripper)
-    stripper._networks = Network()
     np.testing.assert_array_equal(stripper.brain_mask(flair), flair > 100)
     right_anterior_superior = flair.transpose(2, 1, 0)[::-1, ::-1]
     np.testing.assert_array_equal(seen[0], right_anterior_superior)
@@ -187,21 +191,23 @@ def test_only_flair_is_looked_at_unless_all_are_asked_for() -> None:
     given = blank()
     seen = []
 
-    class Spy(Fixed):
+    class Spy:
         def brain_mask(self, flair):
             seen.append(flair)
-            return super().brain_mask(flair)
+            return Fixed(7, 7).mask
 
-    strip(given, skull_strip_params(), Spy(7, 7))
+    strip(given, skull_strip_params(), BySequence("deepbet", Spy(), "flair"))
     assert len(seen) == 1
     np.testing.assert_array_equal(seen[0], given.images[..., FLAIR])
-    strip(given, skull_strip_params(sequences="most"), Spy(7, 7))
+    strip(given, skull_strip_params(), BySequence("deepbet", Spy(), "most"))
     np.testing.assert_array_equal(np.stack(seen[1:], axis=-1), given.images[..., [FLAIR, 0, 2]])
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 4, 4)), np.zeros((4, 4), np.uint8), np.zeros((0, 4, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 4, 4, 3)), np.zeros((2, 4, 4), np.uint8), np.zeros((0, 4, 4, 3), np.uint8)]
+)
 def test_wrong_stack_is_refused(bad: np.ndarray) -> None:
-    with pytest.raises(DataError, match=r"expected uint8 \[n, height, width\]"):
+    with pytest.raises(DataError, match=r"expected uint8 \[n, height, width, 3\]"):
         find_brain(bad, skull_strip_params(), Fixed(7, 7))
 
 

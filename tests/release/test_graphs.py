@@ -19,7 +19,7 @@ from brainseg.inference.runtimes import FLOAT32, INT8
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.networks import build_network
 from brainseg.model.store import load_model, save_model
-from brainseg.preprocess.deepbet_graphs import DEEPBET, SIDES, ShippedDeepbet
+from brainseg.preprocess.brain_deepbet import DEEPBET, SIDES, DeepbetStripper
 from brainseg.shipped import FOLDER, SUMS, halve, listed, read_listed
 from release.graphs import shared_graph
 from tests.model.small import PLAIN, info
@@ -104,7 +104,7 @@ def test_a_damaged_brain_extraction_is_refused(tmp_path: Path) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"box\.bin is damaged or another file: its SHA-256"):
-        ShippedDeepbet(folder)
+        DeepbetStripper(folder)
     path.unlink()
     with pytest.raises(DataError, match=r"box\.bin is damaged or another file"):
         read_listed(path)

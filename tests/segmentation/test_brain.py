@@ -6,9 +6,8 @@ import pytest
 
 from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.errors import DataError
-from brainseg.preprocess.agreement import MARGIN_PX
+from brainseg.preprocess.agreement import MARGIN_PX, BySequence, Guess
 from brainseg.preprocess.brain_deepbet import DeepbetStripper
-from brainseg.preprocess.deepbet_graphs import ShippedDeepbet
 from brainseg.preprocess.morphology import morphology
 from brainseg.scans.canvas import Canvas
 from brainseg.segmentation.brain import find_scan_brain
@@ -25,8 +24,8 @@ class Fixed:
     def __init__(self, side: int):
         self.mask = block(side)
 
-    def brain_mask(self, flair):
-        return self.mask
+    def find(self, images):
+        return Guess(self.mask, "deepbet")
 
 
 def block(side: int) -> np.ndarray:
@@ -99,32 +98,27 @@ def test_most_sequences_agree_where_the_model_was_trained_so():
             return block(100) if flair.max() == 90 else block(92)
 
     images = np.stack([np.where(block(200), grey, 0) for grey in (50, 90, 70)], axis=-1).astype(np.uint8)
-    params = PARAMS.model_copy(update={"sequences": "most"})
-    found = find_scan_brain(images, CANVAS, None, params, ByBrightness(), None, trust=True)
+    stripper = BySequence("deepbet", ByBrightness(), "most")
+    found = find_scan_brain(images, CANVAS, None, PARAMS, stripper, None, trust=True)
     expected = morphology(block(92), "dilate", MARGIN_PX) & block(100)
     np.testing.assert_array_equal(found.mask, expected)
 
 
-@pytest.mark.slow
-def test_the_shipped_graphs_find_deepbets_brain():
-    flair = make_patient(1, PhantomParams(patients=2, slices=12, size=128), 3).images[..., 1].copy()
-    for stack in (flair, flair[4:5]):  # a single slice, too
-        expected = DeepbetStripper().brain_mask(stack)
-        assert expected.mean() > 0.05
-        found = ShippedDeepbet().brain_mask(stack)
-        assert (found != expected).sum() <= 1e-4 * expected.sum()
-
-
 def test_what_shows_nothing_has_no_brain():
     for grey in (0, 90):
-        assert not ShippedDeepbet().brain_mask(np.full((3, 64, 64), grey, np.uint8)).any()
+        assert not DeepbetStripper().brain_mask(np.full((3, 64, 64), grey, np.uint8)).any()
 
 
 @pytest.mark.slow
 def test_the_mask_is_the_one_that_deepbet_itself_gives():
+    """Its package by torch, by way of NIfTI; a single slice, too."""
+    from deepbet.bet import BrainExtraction
+
+    networks = BrainExtraction(no_gpu=True)
     flair = make_patient(1, PhantomParams(patients=2, slices=12, size=128), 3).images[..., 1].copy()
-    stripper = DeepbetStripper()
-    image = nib.Nifti1Image(flair.transpose(2, 1, 0).astype(np.float32), np.diag([-1.9, -1.9, 12.5, 1.0]))
-    expected = np.asarray(stripper._networks.run(image)[1].dataobj).transpose(2, 1, 0) > 0
-    assert expected.any()
-    np.testing.assert_array_equal(stripper.brain_mask(flair), expected)
+    for stack in (flair, np.repeat(flair[4:5], 2, 0)):
+        image = nib.Nifti1Image(stack.transpose(2, 1, 0).astype(np.float32), np.diag([-1.9, -1.9, 12.5, 1.0]))
+        expected = np.asarray(networks.run(image)[1].dataobj).transpose(2, 1, 0) > 0
+        assert expected.mean() > 0.05
+        found = DeepbetStripper().brain_mask(stack)
+        assert (found != expected).sum() <= 1e-4 * expected.sum()

@@ -39,14 +39,15 @@ def read(name: str) -> tuple[bytes, bytes] | None:
     return bytes(rest[_LENGTH:end]), bytes(rest[end:])
 
 
-def write(name: str, structure: bytes, weights: bytes) -> None:
-    """Keep a graph; where that is not possible, say so once: the next run makes it again."""
+def write(name: str, structure: bytes, weights: bytes, *, silent: bool = False) -> None:
+    """Keep a graph; where that is not possible, say so once unless `silent`: the next run makes it again."""
     rest = len(structure).to_bytes(_LENGTH, "little") + structure + weights
     try:
         with atomic_path(cache_folder() / name) as temporary:
             temporary.write_bytes(_HEAD + hashlib.sha256(rest).digest() + rest)
     except (OSError, RuntimeError) as error:
-        warn(error)
+        if not silent:
+            warn(error)
 
 
 def warn(error: Exception) -> None:

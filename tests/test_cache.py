@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.compiled import import_openvino
-from brainseg.inference import cache
-from brainseg.inference.openvino import compile_cached
+from brainseg import cache
+from brainseg.compiled import compile_graph, import_openvino
+from brainseg.inference.openvino import compile_cached, serialised
 
 INPUT = np.random.default_rng(0).normal(size=(1, 3, 8, 8)).astype(np.float32)
 
@@ -150,3 +150,25 @@ def test_a_graph_that_cannot_even_be_written_aside_runs_all_the_same(monkeypatch
     monkeypatch.setattr(import_openvino(), "save_model", fail)
     assert Maker().run() == 1
     assert "(no space left while writing a file)" in capsys.readouterr().err
+
+
+def test_a_shipped_graph_is_kept_compiled_and_compiled_again_when_damaged(folder, monkeypatch):
+    parts = serialised(Maker()())
+    first = compile_graph(parts)(INPUT).copy()
+    path = only_file(folder)
+    content = bytearray(path.read_bytes())
+    path.write_bytes(flip(content, len(content) // 2))
+    again = compile_graph(parts)(INPUT).copy()
+    compiled = []
+    monkeypatch.setattr("brainseg.compiled._config", lambda: compiled.append(1) or {})
+    kept = compile_graph(parts)(INPUT).copy()
+    assert len(compiled) == 1, "the damaged file was replaced, and its successor is taken"
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, kept)
+    assert only_file(folder) == path
+
+
+def test_where_nothing_can_be_kept_a_shipped_graph_is_compiled_in_silence(folder, capsys):
+    folder.parent.joinpath("brainseg").write_text("a file in the place of the folder")
+    assert compile_graph(serialised(Maker()()))(INPUT).shape == (1, 1, 6, 6)
+    assert capsys.readouterr() == ("", "")
