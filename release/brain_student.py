@@ -49,7 +49,7 @@ from studies.command import run_app
 
 WIDTHS = [8, 16, 32, 64, 128]
 """Channels of the U-Net's levels: half a million weights."""
-EPOCHS, SLICES_AN_EPOCH, BATCH, RATE, DECAY = 24, 1024, 16, 3e-3, 1e-2
+EPOCHS, SLICES_AN_EPOCH, BATCH, RATE, DECAY = 36, 1024, 16, 3e-3, 1e-2
 FOLDS, SEED = 5, 2019
 MARGIN_PX = 3
 """`skull_strip.dilate_px`, with which data/stripped was written."""
