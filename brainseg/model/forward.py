@@ -24,21 +24,15 @@ def volume_probability(network: Network, stack: Stack, params: InputParams, *, t
         batch_size: slices at a time; does not change the result beyond rounding.
 
     Returns:
-        float32 [n, height, width] in 0..1, 0 outside the network's window.
+        float32 [n, height, width] in 0..1, 0 outside the network's window and on slices without brain, which the
+        network is not shown.
     """
     box = box_of(stack, params)
-    out = np.empty(stack.brain.shape, np.float32)
+    out = np.zeros(stack.brain.shape, np.float32)
     height, width = stack.brain.shape[1:]
-    blank: dict[int, Float] = {}  # by slices in the batch: what the network says of nothing but black
-    start = 0
-    for inputs in network_batches(stack, params, batch_size):
-        grid = None if inputs.any() else blank.get(len(inputs))
-        if grid is None:
-            grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
-            if not inputs.any():
-                blank[len(inputs)] = grid
-        out[start : start + len(inputs)] = to_slice_grid(grid, box, height, width)
-        start += len(inputs)
+    for numbers, inputs in network_batches(stack, params, np.flatnonzero(stack.brain.any((1, 2))), batch_size):
+        grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
+        out[numbers] = to_slice_grid(grid, box, height, width)
     return out
 
 

@@ -102,11 +102,22 @@ def network_input(stack: Stack, params: InputParams, keep: Bool | None = None) -
     return _inputs(stack, params, chosen, _frame(stack, params))
 
 
-def network_batches(stack: Stack, params: InputParams, size: int) -> Iterator[Float]:
-    """`network_input` of all slices, `size` at a time: a large volume's whole input takes a quarter of a gigabyte."""
+def network_batches(stack: Stack, params: InputParams, chosen: Int, size: int) -> Iterator[tuple[Int, Float]]:
+    """`network_input` of some slices, `size` at a time: a large volume's whole input takes a quarter of a gigabyte.
+
+    Args:
+        stack: see `network_input`.
+        params: see `network_input`.
+        chosen: int [k], places of slices in the stack.
+        size: slices at a time.
+
+    Yields:
+        Places, and what the network sees there.
+    """
     frame = _frame(stack, params)
-    for start in range(0, len(stack), size):
-        yield _inputs(stack, params, np.arange(start, min(start + size, len(stack))), frame)
+    for start in range(0, len(chosen), size):
+        part = chosen[start : start + size]
+        yield part, _inputs(stack, params, part, frame)
 
 
 @dataclass(frozen=True)
