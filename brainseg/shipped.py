@@ -23,37 +23,36 @@ MAX_BYTES = 1 << 20
 """Of that list."""
 
 
-def listed(folder: Path) -> dict[str, str]:
-    """The digests of a folder's files by name; none where it has no `SUMS`."""
-    sums = folder / SUMS
+def listed(sums: Path) -> dict[str, str]:
+    """The digests in a list as `write_sums` makes it, by the names of the files beside it; none where it is missing."""
     lines = read_text(sums, MAX_BYTES).splitlines() if sums.is_file() else []
     return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
-def write_sums(folder: Path) -> None:
-    """Write the digests that loading holds a folder's weights and graphs against."""
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in SUFFIXES)
-    with atomic_path(folder / SUMS) as temporary:
-        temporary.write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names), encoding="utf-8")
+def write_sums(sums: Path) -> None:
+    """Write the digests that loading holds the weights and graphs beside this list against."""
+    names = sorted(path.name for path in sums.parent.iterdir() if path.suffix in SUFFIXES)
+    with atomic_path(sums) as temporary:
+        temporary.write_text("".join(f"{sha256(sums.parent / name)}  {name}\n" for name in names), encoding="utf-8")
 
 
-def read_listed(path: Path) -> bytes:
+def read_listed(path: Path, sums: Path) -> bytes:
     """A file that the package ships.
 
     Raises:
-        DataError: it is missing, or not the one that `SUMS` beside it lists.
+        DataError: it is missing, or not the one that `sums` beside it lists.
     """
     content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != listed(path.parent).get(path.name):
-        raise damaged(path)
+    if hashlib.sha256(content).hexdigest() != listed(sums).get(path.name):
+        raise damaged(path, sums)
     return content
 
 
-def damaged(path: Path) -> DataError:
+def damaged(path: Path, sums: Path) -> DataError:
     """Says that a shipped file is not what it was."""
     return DataError(
-        f"{path} is damaged or another file: its SHA-256 is not the one in {path.parent / SUMS}; install brainseg "
-        "again, or copy the whole folder again."
+        f"{path} is damaged or another file: its SHA-256 is not the one in {sums}; install brainseg again, or copy the "
+        "whole folder again."
     )
 
 

@@ -37,6 +37,7 @@ from brainseg.preprocess.brain_student import (
     CHANNELS,
     SIDE,
     STUDENT,
+    STUDENT_SUMS,
     agreement,
     brain_probability,
     mask_of,
@@ -126,9 +127,9 @@ def write_graph(network: nn.Module, folder: Path = STUDENT) -> None:
     shape = [-1, CHANNELS, SIDE, SIDE]
     graph = import_openvino().convert_model(network, example_input=torch.zeros(2, *shape[1:]), input=shape)
     for suffix, content in zip((".xml", ".bin"), serialised(graph, half=True), strict=True):
-        with atomic_path(folder / f"brain{suffix}") as temporary:
+        with atomic_path(folder / f"student{suffix}") as temporary:
             temporary.write_bytes(content)
-    write_sums(folder)
+    write_sums(folder / STUDENT_SUMS)
 
 
 def _network() -> nn.Module:

@@ -41,10 +41,11 @@ A missing sequence is replaced by FLAIR, as in the data. Output: a probability p
 the clean-up in the JSON, chosen on validation patients.
 
 Beside them lie graphs, which OpenVINO runs without torch: `*.float32.xml`, whose weights are read from the
-.safetensors, and `*.int8.xml`. The folder `deepbet` has the two networks of brain extraction by L. Fisch et al.
-(package deepbet 1.0.2; Computers in Biology and Medicine 179:108845, 2024) as such graphs, in half precision: their
-work, not ours, under the MIT licence beside them (deepbet/LICENSE). `python -m release.graphs write` makes the
-graphs; `SHA256SUMS` has all digests.
+.safetensors, and `*.int8.xml`. The folder `student` has our light network for the brain, taught by deepbet's masks of
+the same patients; the folder `deepbet` has the two networks of L. Fisch et al. (package deepbet 1.0.2; Computers in
+Biology and Medicine 179:108845, 2024) as such graphs, in half precision: their work, not ours, under the MIT licence
+beside them (deepbet/LICENSE). `python -m release.graphs write` and `python -m release.brain_student write` make the
+graphs; `SHA256SUMS`, and the `.sha256` of each folder, have all digests.
 
 ## Data
 TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of

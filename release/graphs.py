@@ -26,8 +26,8 @@ from brainseg.inference.openvino import serialised
 from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.store import ModelInfo, load_model, load_state
-from brainseg.preprocess.brain_deepbet import DEEPBET, SIDES
-from brainseg.shipped import FOLDER, write_sums
+from brainseg.preprocess.brain_deepbet import DEEPBET, DEEPBET_SUMS, SIDES
+from brainseg.shipped import FOLDER, SUMS, write_sums
 from studies.command import run_app
 
 SMALL = 16
@@ -60,7 +60,7 @@ def write(
         from release import quantise
 
         quantise.write(data, weights)
-    write_sums(weights)
+    write_sums(weights / SUMS)
 
 
 def shared_graph(path: Path) -> Graph:
@@ -147,7 +147,7 @@ def write_deepbet(folder: Path) -> None:
     assert licence is not None
     with atomic_path(folder / "LICENSE") as temporary:
         temporary.write_text(licence, encoding="utf-8")
-    write_sums(folder)
+    write_sums(folder / DEEPBET_SUMS)
 
 
 def _cube_graph(network: nn.Module, side: int) -> Any:

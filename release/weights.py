@@ -30,7 +30,7 @@ from brainseg.inference.selection import write_ensemble
 from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.store import load_info, load_state, save_model
 from brainseg.progress import progress
-from brainseg.shipped import FOLDER, halve, write_sums
+from brainseg.shipped import FOLDER, SUMS, halve, write_sums
 from release.card import model_card
 from studies.command import run_app
 
@@ -86,7 +86,7 @@ def write(
         info = load_info(path).model_copy(update={"metrics": _claims(name, fitted, crossval)})
         save_model(path, load_state(path), info)
     write_ensemble(weights, choices[ENSEMBLE], _claims(ENSEMBLE, fitted, crossval))
-    write_sums(weights)
+    write_sums(weights / SUMS)
     card(metrics, weights, results)
 
 

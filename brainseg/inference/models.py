@@ -16,7 +16,7 @@ from brainseg.model.catalogue import ENSEMBLE, MODELS, NETWORKS
 from brainseg.model.store import ModelInfo, completed, load_info
 from brainseg.params import parse_json, read_text, validate
 from brainseg.preprocess.skull_strip import SkullStripParams
-from brainseg.shipped import FOLDER, damaged, listed
+from brainseg.shipped import FOLDER, SUMS, damaged, listed
 
 MAX_BYTES = 1 << 20
 """Of ensemble.json, which takes 2 KB."""
@@ -97,10 +97,11 @@ def load_models(
 
 def _require_intact(files: list[Path], digests: dict[str, str]) -> None:
     """Hold the files against the sums beside them, which the shipped ones have."""
-    known = listed(files[0].parent)
+    sums = files[0].parent / SUMS
+    known = listed(sums)
     for path in files:
         if known.get(path.name, digests[path.name]) != digests[path.name]:
-            raise damaged(path)
+            raise damaged(path, sums)
 
 
 def record_of(postprocess: Any, path: Path) -> Record:

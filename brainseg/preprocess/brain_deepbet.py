@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,9 +20,11 @@ from scipy import ndimage
 from brainseg.compiled import CompiledGraph, compile_graph
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.preprocess.morphology import largest_component
-from brainseg.shipped import FOLDER, read_listed
+from brainseg.shipped import read_listed
 
-DEEPBET = FOLDER / "deepbet"
+DEEPBET = Path(str(files("brainseg"))) / "weights" / "deepbet"
+DEEPBET_SUMS = "deepbet.sha256"
+"""Digests of the graphs in that folder."""
 SIDES = {"box": 128, "brain": 256}
 """deepbet's two networks, and the side of the cube that each looks at."""
 _THRESHOLD = 0.5
@@ -38,7 +41,8 @@ class DeepbetStripper:
     """deepbet's two 3-D networks, by OpenVINO on the CPU, where the same input gives the same mask."""
 
     def __init__(self, folder: Path = DEEPBET) -> None:
-        graphs = [(read_listed(folder / f"{name}.xml"), read_listed(folder / f"{name}.bin")) for name in SIDES]
+        sums = folder / DEEPBET_SUMS
+        graphs = [tuple(read_listed(folder / f"{name}{end}", sums) for end in (".xml", ".bin")) for name in SIDES]
         with ThreadPoolExecutor() as threads:  # half a second each, on one core
             self._networks = dict(zip(SIDES, threads.map(compile_graph, graphs), strict=True))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,7 @@ from brainseg.compiled import compile_graph
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.preprocess.agreement import Guess, Stripper
 from brainseg.preprocess.morphology import fill_holes, largest_component
-from brainseg.shipped import FOLDER, read_listed
+from brainseg.shipped import read_listed
 
 SIDE = 128
 CHANNELS = 9
@@ -27,7 +28,11 @@ BATCH = 16
 CLIP = 5.0
 LEAST_AGREEMENT = 0.95
 """Between what is found and what is found of the mirror image (Dice); below this the network is unsure."""
-STUDENT = FOLDER / "student"
+STUDENT = Path(str(files("brainseg"))) / "weights" / "student"
+STUDENT_SUMS = "student.sha256"
+"""Digests of the graph in that folder."""
+FEWEST, MOST = 15, 100
+"""Slices of a volume; those that the network learnt from have 20 to 88."""
 _BRIGHT, _TISSUE = 99.5, 0.1  # a percentile of the volume, and the share of it above which tissue begins
 
 Network = Callable[[Float], Float]
@@ -84,7 +89,8 @@ class StudentStripper:
 
     Args:
         second: builds what is asked where the network is unsure: where it sees another brain in the mirror image, or
-            an implausible share of the volume.
+            an implausible share of the volume, or where the slices are fewer or more, and so thicker or thinner,
+            than those of the patients it learnt from.
         min_fraction: smallest plausible share of the volume.
         max_fraction: largest plausible share.
         folder: of the shipped graph.
@@ -93,15 +99,20 @@ class StudentStripper:
     def __init__(
         self, second: Callable[[], Stripper], min_fraction: float, max_fraction: float, folder: Path = STUDENT
     ):
-        graph = compile_graph((read_listed(folder / "brain.xml"), read_listed(folder / "brain.bin")))
+        parts = [read_listed(folder / name, folder / STUDENT_SUMS) for name in ("student.xml", "student.bin")]
+        graph = compile_graph((parts[0], parts[1]))
         self._network: Network = lambda inputs: expit(graph(inputs))
         self._second = functools.cache(second)
         self._low, self._high = min_fraction, max_fraction
 
     def find(self, images: U8) -> Guess:
         """See `Stripper`."""
+        mask = self._sure_mask(images) if FEWEST <= len(images) <= MOST else None
+        return self._second().find(images) if mask is None else Guess(mask, "student")
+
+    def _sure_mask(self, images: U8) -> Bool | None:
         plain, mirrored = brain_probability(self._network, student_input(images))
+        if agreement(plain, mirrored) < LEAST_AGREEMENT:
+            return None
         mask = mask_of((plain + mirrored) * np.float32(0.5), *images.shape[1:3])
-        if agreement(plain, mirrored) < LEAST_AGREEMENT or not self._low <= mask.mean() <= self._high:
-            return self._second().find(images)
-        return Guess(mask, "student")
+        return mask if self._low <= mask.mean() <= self._high else None

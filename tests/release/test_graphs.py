@@ -19,7 +19,8 @@ from brainseg.inference.runtimes import FLOAT32, INT8
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.networks import build_network
 from brainseg.model.store import load_model, save_model
-from brainseg.preprocess.brain_deepbet import DEEPBET, SIDES, DeepbetStripper
+from brainseg.preprocess.brain_deepbet import DEEPBET, DEEPBET_SUMS, SIDES, DeepbetStripper
+from brainseg.preprocess.brain_student import STUDENT, STUDENT_SUMS
 from brainseg.shipped import FOLDER, SUMS, halve, listed, read_listed
 from release.graphs import shared_graph
 from tests.model.small import PLAIN, info
@@ -77,11 +78,13 @@ def test_the_shipped_graphs_have_their_digests(name: str, precision: str) -> Non
     assert record == digests | ({"shares_weights": True} if precision == FLOAT32 else {})
 
 
-@pytest.mark.parametrize("folder", [FOLDER, DEEPBET])
-def test_the_sums_are_those_of_all_weights_and_graphs(folder: Path) -> None:
-    there = {path.name: sha256(path) for path in folder.iterdir() if path.suffix in (".safetensors", ".xml", ".bin")}
-    assert listed(folder) == there
-    assert len(there) >= 4
+@pytest.mark.parametrize(
+    ("sums", "least"), [(FOLDER / SUMS, 10), (DEEPBET / DEEPBET_SUMS, 4), (STUDENT / STUDENT_SUMS, 2)]
+)
+def test_the_sums_are_those_of_all_weights_and_graphs(sums: Path, least: int) -> None:
+    files = [path for path in sums.parent.iterdir() if path.suffix in (".safetensors", ".xml", ".bin")]
+    assert listed(sums) == {path.name: sha256(path) for path in files}
+    assert len(files) >= least
 
 
 def test_what_ships_is_small() -> None:
@@ -107,7 +110,7 @@ def test_a_damaged_brain_extraction_is_refused(tmp_path: Path) -> None:
         DeepbetStripper(folder)
     path.unlink()
     with pytest.raises(DataError, match=r"box\.bin is damaged or another file"):
-        read_listed(path)
+        read_listed(path, folder / DEEPBET_SUMS)
 
 
 def test_a_damaged_float32_graph_is_refused(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_parameter_that_is_not_in_the_file_says_how_to_add_it(rows):
 
 def test_ranges_and_names_are_those_that_the_class_accepts(rows):
     accepted = {key: text for key, _, text, _ in rows}
-    assert accepted["skull_strip.method"] == "`deepbet`, `mazurowski`, `classical`, `none`"
+    assert accepted["skull_strip.method"] == "`student`, `deepbet`, `mazurowski`, `classical`, `none`"
     assert accepted["train.input_size"] == "integer from 32 to 1024"
     assert accepted["split.val"] == "number above 0 below 1"
     assert accepted["postprocess.thresholds"] == "list: number above 0 below 1"
