@@ -54,7 +54,8 @@ def segment(
     Raises:
         DataError: the volume is no picture of a head, the spacing is not three positive numbers, or models are
             missing.
-        NotTrusted: the volume is probably no FLAIR of a head, upright and with bright tissue, or of no head's size.
+        NotTrusted: the volume is probably no FLAIR (but a T1 or a T2) of a head, upright and with bright tissue, or of
+            no head's size.
 
     Example:
         >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP

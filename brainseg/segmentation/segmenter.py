@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from itertools import repeat
@@ -10,8 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from brainseg.data.slices import U8, Bool, Volume
-from brainseg.errors import extra
+from brainseg.data.slices import FLAIR, U8, Bool, Volume
+from brainseg.errors import doubt, extra
 from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
 from brainseg.inference.predictor import predict_volume
@@ -21,6 +22,7 @@ from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripp
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 from brainseg.segmentation.brain import find_scan_brain
+from brainseg.trust.sequence import load_recogniser, refusal
 
 Float = npt.NDArray[np.float32]
 SURE = 0.9
@@ -83,6 +85,7 @@ class Segmenter:
         self.tta = models.tta if tta is None else tta
         self._info = next(info for _, info in models.networks.values())
         self._stripper = _stripper(self._info.skull_strip)
+        self._recogniser = load_recogniser()
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         """Segment `scan`.
@@ -131,9 +134,15 @@ class Segmenter:
         stripped: bool | None = None,
         trust: bool = False,
     ) -> Brain:
-        """Brain extraction alone: see `find_scan_brain`."""
+        """Brain extraction alone, and a look at what is in it: see `find_scan_brain` and `refusal`."""
         known = self._info.skull_strip
-        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
+        brain = find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
+        if brain.method == "none" and not brain.stripped:
+            return brain  # nobody knows where the brain is
+        warnings = list(brain.warnings)
+        if sentence := refusal(images[..., FLAIR], brain.mask, self._recogniser):
+            doubt(sentence, trust, warnings)
+        return dataclasses.replace(brain, warnings=tuple(warnings))
 
 
 def _stripper(params: SkullStripParams) -> Stripper | None:

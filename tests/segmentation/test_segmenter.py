@@ -11,7 +11,7 @@ from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from nibabel.processing import resample_to_output
 
 import brainseg
-from brainseg.errors import DataError
+from brainseg.errors import DataError, NotTrusted
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.models import load_models
 from brainseg.scans.nifti import read_nifti, write_nifti
@@ -162,3 +162,24 @@ def test_clean_up_holds_on_a_finer_grid(folder, tmp_path_factory):
     assert (both.mask & second).any()
     assert not (one.mask & second).any()
     assert (one.probability[second] > 0.5).any()
+
+
+def as_t1() -> np.ndarray:
+    """The head with the greys of a T1: cortex dark, white matter bright, ventricles darkest."""
+    z, y, x = np.mgrid[-0.7:0.9:16j, -1:1:128j, -1:1:128j]
+    radius = np.sqrt((x / 0.7) ** 2 + (y / 0.9) ** 2 + z**2)
+    greys = np.select([radius < 0.2, radius < 0.6], [25, 120], 80)
+    noise = np.random.default_rng(1).normal(0, 3, FLAIR.shape)
+    return np.where(radius < 0.75, np.clip(greys + noise, 0, 255), FLAIR).astype(np.uint8)
+
+
+def test_a_t1_given_as_flair_is_refused_and_can_be_insisted_on(folder):
+    with pytest.raises(NotTrusted, match=r"what was given as FLAIR looks like a T1 .*; give the FLAIR; .*--trust-input"):
+        brainseg.segment(as_t1(), SPACING, weights=folder, runtime="torch")
+    insisted = brainseg.segment(as_t1(), SPACING, weights=folder, runtime="torch", trust_input=True)
+    assert any("looks like a T1 " in text for text in insisted.warnings)
+
+
+def test_without_a_brain_nothing_is_said_of_the_sequence(tmp_path):
+    models = threshold_models(tmp_path, method="none")
+    assert not any("looks like" in text for text in brainseg.segment(as_t1(), SPACING, weights=models).warnings)
