@@ -38,6 +38,7 @@ def report(
         "case": scan.name,
         "kind": case.kind,
         "input": case.places,
+        "not_used": [file.name for file in case.left],
         "shape": list(scan.images.shape[:3]),
         "scan_sha256": scan.digest,
         "spacing_mm": None if scan.spacing is None else list(scan.spacing),
