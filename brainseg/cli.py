@@ -77,6 +77,13 @@ def predict(
     session: Annotated[
         list[str] | None, typer.Option(help="Of a BIDS dataset, this one alone; may be repeated.")
     ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SEQUENCE=SERIES",
+            help="Of DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
+        ),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
     ] = False,
@@ -142,7 +149,14 @@ def predict(
             score=score,
             redo=redo,
         )
-        found = find_cases(inputs or [], named, table=cases, participants=participant or (), sessions=session or ())
+        found = find_cases(
+            inputs or [],
+            named,
+            table=cases,
+            participants=participant or (),
+            sessions=session or (),
+            series=series or (),
+        )
         status = predict_watched(found, settings, workers)
     raise typer.Exit(status)
 

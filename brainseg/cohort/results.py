@@ -39,6 +39,8 @@ def report(
         "kind": case.kind,
         "input": case.places,
         "not_used": [file.name for file in case.left],
+        "series": dict(case.series),
+        "notes": list(scan.notes),
         "shape": list(scan.images.shape[:3]),
         "scan_sha256": scan.digest,
         "spacing_mm": None if scan.spacing is None else list(scan.spacing),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Case:
         left: files beside them that are not used.
         problem: why there is nothing to read, in a sentence; the folder stands under `flair` then. Such a case fails by
             itself, and the others of its cohort are segmented.
+        series: which series of a DICOM study is which sequence, where the user has said so.
     """
 
     name: str
@@ -35,11 +36,13 @@ class Case:
     paths: Mapping[str, Path]
     left: tuple[Path, ...] = ()
     problem: str = ""
+    series: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def format(self) -> Format:
         """Of the files."""
-        return FORMATS[self.kind]
+        known = FORMATS[self.kind]
+        return known.choosing(self.series) if self.series else known
 
     @property
     def places(self) -> dict[str, str]:
@@ -48,12 +51,16 @@ class Case:
 
     @cached_property
     def digest(self) -> str:
-        """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included; worked out once."""
+        """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included; worked out once.
+
+        Series that were chosen count, too.
+        """
         entries = [
             (key, str(file.relative_to(path if path.is_dir() else path.parent)), sha256(file))
             for key, path in sorted(self.paths.items())
             for file in self.format.files(path)
         ]
+        entries += [("series", key, rule) for key, rule in sorted(self.series.items())]
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def read(self, *, truth: bool = False, trust: bool = False) -> Scan:

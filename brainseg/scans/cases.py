@@ -16,6 +16,7 @@ from brainseg.scans.layouts.bids import select
 from brainseg.scans.layouts.known import LAYOUTS
 from brainseg.scans.layouts.table import read_table
 from brainseg.scans.names import alike, check_name, folder_name
+from brainseg.scans.scan import SEQUENCES
 
 MOST_PROBLEMS = 10
 """So many folders without a scan are named."""
@@ -30,6 +31,7 @@ def find_cases(
     table: Path | None = None,
     participants: Sequence[str] = (),
     sessions: Sequence[str] = (),
+    series: Sequence[str] = (),
 ) -> list[Case]:
     """The cases of what the user named, in that order.
 
@@ -40,6 +42,7 @@ def find_cases(
         table: a CSV of cases, see `read_table`.
         participants: of a BIDS dataset, those alone.
         sessions: of them, those alone.
+        series: of DICOM studies, `flair=`, `pre=` or `post=` and a series' number, UID or description each.
 
     Raises:
         DataError: nothing there, something else than a scan, a name that no file can have (see `check_name`), or two
@@ -58,10 +61,28 @@ def find_cases(
     cases = select(cases, participants, sessions)
     if all(case.problem for case in cases):
         raise _refused([case.problem for case in cases])
-    cases = _told_apart(cases)
+    cases = _told_apart(_choosing(cases, series))
     for case in cases:
         check_name(case.name, case.paths["flair"])
     return cases
+
+
+def _choosing(cases: list[Case], series: Sequence[str]) -> list[Case]:
+    """The cases with the series that the user has chosen."""
+    rules: dict[str, str] = {}
+    for text in series:
+        key, _, rule = (part.strip() for part in text.partition("="))
+        if key not in SEQUENCES or not rule or key in rules:
+            raise DataError(
+                f"--series {text} is no choice, expected flair=, pre= or post=, once each, and the number, the UID or "
+                "the description of a series; pre=none and post=none do without one."
+            )
+        rules[key] = rule
+    for case in cases if rules else ():
+        case.format.choosing(rules)
+        if len(case.paths) > 1:
+            raise DataError("--series chooses among the series of one folder; leave out --pre and --post, or it.")
+    return [replace(case, series=rules) for case in cases] if rules else cases
 
 
 def left_out(cases: Sequence[Case]) -> list[str]:

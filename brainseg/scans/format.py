@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from brainseg.errors import DataError
 from brainseg.scans.names import folder_name
 from brainseg.scans.scan import Scan
 
@@ -68,6 +69,17 @@ class Format(ABC):
             flair: its path.
             ends: of the files' names, before their suffix: those of the `maps` of `Origin.write`.
         """
+
+    def choosing(self, rules: Mapping[str, str]) -> Format:
+        """The same format, which reads the series that the user has chosen.
+
+        Args:
+            rules: sequence -> series; not empty.
+
+        Raises:
+            DataError: this format has no series.
+        """
+        raise DataError("--series goes with a folder of DICOM series; leave it out.")
 
     def shared(self, flairs: Sequence[Path], out: Path) -> Shared | None:
         """Files in `out` that all cases of this format have in common; None where there are none.
