@@ -58,7 +58,8 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="Folder of TIF slices (or of such folders), one TIF slice, NIfTI file, or folder of DICOM series.",
+            help="Folder of TIF slices (or of such folders), one TIF slice, NIfTI file, folder of patients with NIfTI "
+            "sequences, BIDS dataset, or folder of DICOM series.",
             show_default=False,
         ),
     ] = None,
@@ -66,6 +67,23 @@ def predict(
     flair: Annotated[Path | None, typer.Option(help="FLAIR of one patient: NIfTI file or DICOM folder.")] = None,
     pre: Annotated[Path | None, typer.Option(help="T1 before contrast of the same patient.")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after contrast of the same patient.")] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Table of patients: columns case, flair, and where there are pre and post."),
+    ] = None,
+    participant: Annotated[
+        list[str] | None, typer.Option(help="Of a BIDS dataset, this one alone; may be repeated.")
+    ] = None,
+    session: Annotated[
+        list[str] | None, typer.Option(help="Of a BIDS dataset, this one alone; may be repeated.")
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SEQUENCE=SERIES",
+            help="Of DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
+        ),
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
     ] = False,
@@ -131,7 +149,15 @@ def predict(
             score=score,
             redo=redo,
         )
-        status = predict_watched(find_cases(inputs or [], named), settings, workers)
+        found = find_cases(
+            inputs or [],
+            named,
+            table=cases,
+            participants=participant or (),
+            sessions=session or (),
+            series=series or (),
+        )
+        status = predict_watched(found, settings, workers)
     raise typer.Exit(status)
 
 

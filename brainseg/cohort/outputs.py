@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from brainseg.cohort.records import OTHERWISE, Record, read_record, require_ours
+from brainseg.cohort.records import OTHERWISE, Record, own_folder, read_record, require_ours
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.files import atomic_path, locked, remove_left_over, temporary_folder
@@ -93,7 +93,7 @@ def _require_same_scan(path: Path, record: Record, case: Case) -> None:
 def _require_distinct(wanted: dict[str, list[str]]) -> None:
     owners = {alike(name): "the cohort" for name in (SUMMARY, SUMMARY_RECORD)} if len(wanted) > 1 else {}
     for case, files in wanted.items():
-        folders = {name.split("/")[0] for name in files if "/" in name}
+        folders = set(filter(None, map(own_folder, files)))
         for name in [*files, *folders, record_name(case), log_name(case)]:
             if owners.setdefault(alike(name), case) != case:
                 raise DataError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainseg.cohort.outputs import prepare
 from brainseg.cohort.pool import Died, share_out
+from brainseg.cohort.shared import shared_files, write_shared
 from brainseg.errors import DataError
 from brainseg.inference.presets import USUAL
 from brainseg.inference.runtimes import AUTO, FLOAT32
@@ -93,8 +94,14 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
     Raises:
         DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`).
     """
+    problems = [Outcome(case.name, "failed", error=case.problem) for case in cases if case.problem]
+    cases = [case for case in cases if not case.problem]
     _require_elsewhere(cases, settings.out)
+    shared = shared_files(cases, settings.out)
     prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability, redo=settings.redo)
+    if shared is not None:
+        write_shared(shared, settings.out)
+    yield from problems
     workers = min(workers, len(cases))
     start = partial(_start, settings, (os.cpu_count() or 1) // workers if workers > 1 else None)
     alone = []

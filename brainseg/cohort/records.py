@@ -20,6 +20,8 @@ from brainseg.errors import DataError
 from brainseg.files import json_text, locked, place, sha256
 
 FILES, OWN, UNFINISHED = "files", "record_sha256", "unfinished"
+DEEPEST = 4
+"""Parts of a result's path: BIDS has `sub-01/ses-1/anat/<file>`."""
 OTHERWISE = "move it elsewhere, or choose another --out."
 Digests = Mapping[str, tuple[str, ...]]
 
@@ -83,7 +85,7 @@ def _foreign(content: dict[str, Any], case: str) -> str:
 def _files(entries: Mapping[str, str | list[str]]) -> dict[str, tuple[str, ...]]:
     for name in entries:
         parts = PurePosixPath(name).parts
-        if not 1 <= len(parts) <= 2 or ".." in parts or name != "/".join(parts) or parts[0] == "/":
+        if not 1 <= len(parts) <= DEEPEST or ".." in parts or name != "/".join(parts) or parts[0] == "/":
             raise ValueError(f"{name} is no path of a result")
     return {name: (found,) if isinstance(found, str) else tuple(found) for name, found in entries.items()}
 
@@ -100,18 +102,23 @@ def require_ours(out: Path, files: Digests, planned: Iterable[str]) -> None:
         DataError: names the first.
     """
     planned = set(planned)
-    for folder in sorted({name.split("/")[0] for name in planned if "/" in name}):
+    for folder in sorted(filter(None, map(own_folder, planned))):
         _require_folder(out / folder, any(name.startswith(f"{folder}/") for name in files))
+    for folder in sorted({str(parent) for name in planned for parent in PurePosixPath(name).parents} - {"."}):
+        if os.path.lexists(out / folder) and ((out / folder).is_symlink() or not (out / folder).is_dir()):
+            raise DataError(f"{out / folder} is in the way: a folder of that name is to be written; {OTHERWISE}")
     for name in sorted(planned | set(files)):
         _require_file(out / name, files.get(name, ()))
 
 
+def own_folder(name: str) -> str:
+    """The folder of a planned file that is one case's alone; empty for a file right in --out, or deep in a dataset."""
+    folder, *rest = name.split("/")
+    return folder if len(rest) == 1 else ""
+
+
 def _require_folder(path: Path, ours: bool) -> None:
-    if not os.path.lexists(path):
-        return
-    if path.is_symlink() or not path.is_dir():
-        raise DataError(f"{path} is in the way: a folder of that name is to be written; {OTHERWISE}")
-    if not ours and any(path.iterdir()):
+    if path.is_dir() and not path.is_symlink() and not ours and any(path.iterdir()):
         raise DataError(
             f"{path} is in the way: it holds files, and nothing shows that brainseg predict wrote it; {OTHERWISE}"
         )
@@ -170,7 +177,7 @@ def _publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) -
     text = _put(path, sealed(claim), sealed(old.content) if old.content else None, staged)
     for name in new:
         target = out / name
-        target.parent.mkdir(exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         _replace(staged / name, target, tuple(either[name]))
     _remove(out, {name: digests for name, digests in old.files.items() if name not in new})
     final = sealed({**content, FILES: new})
@@ -201,6 +208,7 @@ def _remove(out: Path, files: Digests) -> None:
     for name, digests in files.items():
         if is_ours(out / name, digests):
             (out / name).unlink()
-    for folder in sorted({(out / name).parent for name in files if "/" in name}):
+    folders = {parent for name in files for parent in PurePosixPath(name).parents} - {PurePosixPath(".")}
+    for folder in (out / part for part in sorted(folders, reverse=True)):  # the inner ones first
         if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()

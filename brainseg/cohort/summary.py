@@ -25,7 +25,8 @@ def line(outcome: Outcome) -> str:
         return f"error: {outcome.case}: {outcome.error}"
     if outcome.report is None:
         return f"{outcome.case}: done before (--redo does it again)"
-    return "\n".join([f"{outcome.case}: {_size(outcome.report)}", *_warnings(outcome)])
+    notes = [f"  {text}" for text in outcome.report["notes"]]
+    return "\n".join([f"{outcome.case}: {_size(outcome.report)}", *notes, *_warnings(outcome)])
 
 
 def _size(report: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from brainseg.cohort.predict import Outcome, Settings, predict_cases
 from brainseg.cohort.summary import line, write_summary
-from brainseg.scans.cases import Case
+from brainseg.scans.cases import Case, left_out
 from brainseg.terminal import INTERRUPTED, MISTAKE, TERMINATED, say
 
 
@@ -42,6 +42,8 @@ def predict_watched(cases: Sequence[Case], settings: Settings, workers: int) -> 
         transient=True, disable=not console.is_terminal,
     )  # fmt: skip
     outcomes: list[Outcome] = []
+    for sentence in left_out(cases):
+        say(sentence)
     try:
         with _terminated_as_interrupted(), bar:
             task = bar.add_task("segmenting", total=len(cases))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from brainseg.errors import DataError
 from brainseg.scans.affine import check_affine
 from brainseg.scans.axial import axial_size, on_grid
 from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
+from brainseg.scans.dicom_choice import check_lone, choose
 from brainseg.scans.dicom_seg import write_seg
-from brainseg.scans.dicom_series import is_dicom, only_series, read_series, tell_apart
+from brainseg.scans.dicom_sequence import look_at
+from brainseg.scans.dicom_series import first_header, is_dicom, read_headers, read_pixels
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
@@ -43,15 +45,38 @@ class DicomOrigin(NiftiOrigin):
         return []
 
 
+@dataclass(frozen=True)
 class DicomFormat(Format):
-    """Folders of one series, or of several that their descriptions tell apart; or one for each sequence."""
+    """Folders of one series, or of a study; or one for each sequence.
+
+    Attributes:
+        rules: which series is which sequence, where the user has said so; see `choose`.
+    """
+
+    rules: Mapping[str, str] = field(default_factory=dict)
 
     inputs = "a DICOM folder"
     folder = "DICOM"
     sequences = "DICOM folders"
 
     def cases(self, path: Path) -> list[Path]:
-        return [path] if path.is_dir() and any(map(is_dicom, path.rglob("*"))) else []
+        """See `Format.cases`; folders of different patients, or of one's studies of different days, are a case each."""
+        if not path.is_dir():
+            return []
+        if any(map(is_dicom, path.iterdir())):
+            return [path]
+        try:
+            heads = {inner: first_header(inner) for inner in sorted(path.iterdir()) if inner.is_dir()}
+        except DataError:
+            return [path]  # reading it says what is damaged
+        people = {inner: _person(head) for inner, head in heads.items() if head is not None}
+        if len(set(people.values())) < len(people):
+            return [path]
+        inner = [case for folder in people for case in self.cases(folder)]
+        return inner if len(inner) != 1 else [path]
+
+    def choosing(self, rules: Mapping[str, str]) -> Format:
+        return DicomFormat(rules)
 
     def takes(self, path: Path) -> bool:
         """See `Format.takes`; a folder without DICOM is refused when it is read."""
@@ -61,7 +86,7 @@ class DicomFormat(Format):
         return f"{path} is no NIfTI file; name its folder, which is the case." if is_dicom(path) else ""
 
     def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
-        return read_dicom(paths, name, trust=trust)
+        return read_dicom(paths, name, trust=trust, rules=self.rules)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
         return [*(file_name(name, end) for end in ends), _seg_name(name)]
@@ -71,32 +96,42 @@ def _seg_name(name: str) -> str:
     return f"{name}_seg.dcm"
 
 
-def read_dicom(folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
+def _person(head: Any) -> tuple[str, str]:
+    return str(head.get("PatientID") or ""), str(head.get("StudyDate") or "")
+
+
+def read_dicom(
+    folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False, rules: Mapping[str, str] | None = None
+) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given or recognised, into an axial stack.
 
     Args:
-        folders: `flair` and any of `pre`, `post`. `flair` alone may hold several series, also in folders of its own:
-            they are told apart by their descriptions and contrast agent.
+        folders: `flair` and any of `pre`, `post`. `flair` alone may be a study, with series in folders of their own or
+            not: see `choose`.
         name: of the case; that of the folder if None.
         trust: take doubts for warnings.
+        rules: which series of a study is which sequence; see `choose`.
 
     Raises:
         DataError: no DICOM, series that cannot be told apart, slices missing or of several orientations, or values
             that are no picture.
-        NotTrusted: no MR, several patients or studies, or sizes of no head.
+        NotTrusted: no MR, no FLAIR, several patients or studies, or sizes of no head.
     """
     said: list[str] = []
     with overheard(said, str(folders["flair"])):
-        scan = _read(folders, name, trust)
+        scan = _read(folders, name, trust, rules or {})
     return replace(scan, warnings=(*scan.warnings, *said))
 
 
-def _read(folders: Mapping[str, Path], name: str | None, trust: bool) -> Scan:
+def _read(folders: Mapping[str, Path], name: str | None, trust: bool, rules: Mapping[str, str]) -> Scan:
     warnings: list[str] = []
+    notes: list[str] = []
     if len(folders) == 1:
-        found = tell_apart(folders["flair"], read_series(folders["flair"]))
+        found = choose(folders["flair"], read_headers(folders["flair"]), rules, trust, warnings, notes)
     else:
-        found = {key: only_series(folder, read_series(folder)) for key, folder in folders.items()}
+        found = {key: _only_series(folder) for key, folder in folders.items()}
+        check_lone(folders["flair"], look_at(found["flair"]), trust, warnings)
+    found = {key: read_pixels(series) for key, series in found.items()}
     where = {key: folders.get(key, folders["flair"]) for key in found}
     check_together(found, folders["flair"], trust, warnings)
     volumes = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
@@ -106,7 +141,21 @@ def _read(folders: Mapping[str, Path], name: str | None, trust: bool) -> Scan:
         sequences[key] = on_grid(values, image, flair, flair.shape, place, warnings)
     origin = DicomOrigin(flair, series=tuple(found["flair"]))
     sources = tuple(dict.fromkeys(folders.values()))
-    return from_nibabel(name or folders["flair"].name, sequences, sources, warnings, origin)
+    scan = from_nibabel(name or folders["flair"].name, sequences, sources, warnings, origin)
+    return replace(scan, notes=tuple(notes))
+
+
+def _only_series(folder: Path) -> Series:
+    """The one series of a folder that stands for one sequence.
+
+    Raises:
+        DataError: there are several.
+    """
+    series = read_headers(folder)
+    if len(series) > 1:
+        names = "; ".join(sorted(repr(look_at(other).title) for other in series))
+        raise DataError(f"{folder} holds {len(series)} series ({names}), expected one; put them into folders.")
+    return series[0]
 
 
 def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> nib.Nifti1Image:

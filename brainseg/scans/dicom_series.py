@@ -1,8 +1,7 @@
-"""The series that a folder of DICOM files holds, and which sequence each of them is."""
+"""The series that a folder of DICOM files holds: their headers first, the pixels of those that are chosen."""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -21,79 +20,61 @@ def is_dicom(path: Path) -> bool:
         return file.read(_PREAMBLE + len(_MARK))[_PREAMBLE:] == _MARK
 
 
-def read_series(folder: Path) -> list[Series]:
-    """The image series in `folder` and the folders in it, each with its slices in no order.
+def read_headers(folder: Path) -> list[Series]:
+    """The image series in `folder` and the folders in it, without pixels, each with its slices in no order.
+
+    A study has series of thousands of slices that nobody asked for.
 
     Raises:
         DataError: none is there, or a file is damaged.
     """
-    import pydicom
-
     series: dict[str, Series] = defaultdict(list)
     for path in sorted(path for path in folder.rglob("*") if is_dicom(path)):
-        try:
-            check_inflated(path, pydicom.filereader.read_file_meta_info(path))
-            dataset = pydicom.dcmread(path)
-        except (DataError, PermissionError, MemoryError):
-            raise
-        except Exception as error:  # pydicom raises many kinds on damaged files
-            raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
+        dataset = _read(path, pixels=False)
         kind = dataset.file_meta.get("MediaStorageSOPClassUID")
-        if "PixelData" not in dataset and (kind is None or "Image Storage" in kind.name):
-            raise DataError(f"{path} is a DICOM image without its pixels; it is cut off, copy it again.")
-        if "PixelData" in dataset:
+        if kind is None or "Image Storage" in kind.name:  # no reports, segmentations, presentation states
+            if "Rows" not in dataset:
+                raise _cut_off(path)
             series[str(dataset.get("SeriesInstanceUID", ""))].append(dataset)
     if not series:
         raise DataError(f"{folder} holds no DICOM images; name a folder with a series.")
     return list(series.values())
 
 
-def tell_apart(folder: Path, series: list[Series]) -> dict[str, Series]:
-    """Which series is which sequence; one series is FLAIR, whatever it is called.
+def read_pixels(series: Series) -> Series:
+    """The same files, whole.
 
     Raises:
-        DataError: a series is not recognised, or two claim one sequence.
+        DataError: a file is damaged, or has no pixels.
     """
-    if len(series) == 1:
-        return {"flair": series[0]}
-    found: dict[str, Series] = {}
-    for datasets in series:
-        key = _sequence(datasets[0])
-        if key is None or key in found:
-            names = "; ".join(sorted(repr(_title(other[0])) for other in series))
-            why = "is not recognised" if key is None else f"is {key} as another one"
-            raise DataError(
-                f"{folder} holds {len(series)} series ({names}), of which {_title(datasets[0])!r} {why}; "
-                "name the folders of one series each with --flair, --pre and --post."
-            )
-        found[key] = datasets
-    if "flair" not in found:
-        raise DataError(f"{folder} holds no series called FLAIR; name its folder with --flair.")
-    return found
+    whole = [_read(Path(header.filename), pixels=True) for header in series]
+    for dataset in whole:
+        if "PixelData" not in dataset:
+            raise _cut_off(dataset.filename)
+    return whole
 
 
-def _sequence(dataset: Any) -> str | None:
-    title = _title(dataset).lower()
-    if "flair" in title or "dark fluid" in title:
-        return "flair"
-    if not re.search(r"t1|mprage|spgr|bravo|tfe", title):
-        return None
-    contrast = bool(dataset.get("ContrastBolusAgent")) or re.search(r"post|gd|gad|\+ ?c\b|contrast|\bce\b", title)
-    before = re.search(r"\bpre\b|without|w/o|\bnon", title)
-    return "post" if contrast and not before else "pre"
-
-
-def _title(dataset: Any) -> str:
-    return str(dataset.get("SeriesDescription") or dataset.get("ProtocolName") or "no description")
-
-
-def only_series(folder: Path, series: list[Series]) -> Series:
-    """The one series of a folder that stands for one sequence.
+def first_header(folder: Path) -> Any | None:
+    """The header of one file in `folder` or the folders in it; None where there is no DICOM.
 
     Raises:
-        DataError: there are several.
+        DataError: the file is damaged.
     """
-    if len(series) > 1:
-        names = "; ".join(sorted(repr(_title(other[0])) for other in series))
-        raise DataError(f"{folder} holds {len(series)} series ({names}), expected one; put them into folders.")
-    return series[0]
+    path = next((path for path in sorted(folder.rglob("*")) if is_dicom(path)), None)
+    return None if path is None else _read(path, pixels=False)
+
+
+def _cut_off(path: Path | str) -> DataError:
+    return DataError(f"{path} is a DICOM image without its pixels; it is cut off, copy it again.")
+
+
+def _read(path: Path, *, pixels: bool) -> Any:
+    import pydicom
+
+    try:
+        check_inflated(path, pydicom.filereader.read_file_meta_info(path))
+        return pydicom.dcmread(path, stop_before_pixels=not pixels)
+    except (DataError, PermissionError, MemoryError):
+        raise
+    except Exception as error:  # pydicom raises many kinds on damaged files
+        raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from brainseg.errors import DataError
 from brainseg.scans.names import folder_name
 from brainseg.scans.scan import Scan
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Files that the results of a dataset have in common.
+
+    Attributes:
+        dataset: where it lies; results of two datasets do not go into one folder.
+        files: name within --out -> text.
+    """
+
+    dataset: Path
+    files: Mapping[str, str]
 
 
 class Format(ABC):
@@ -54,6 +69,29 @@ class Format(ABC):
             flair: its path.
             ends: of the files' names, before their suffix: those of the `maps` of `Origin.write`.
         """
+
+    def choosing(self, rules: Mapping[str, str]) -> Format:
+        """The same format, which reads the series that the user has chosen.
+
+        Args:
+            rules: sequence -> series; not empty.
+
+        Raises:
+            DataError: this format has no series.
+        """
+        raise DataError("--series goes with a folder of DICOM series; leave it out.")
+
+    def shared(self, flairs: Sequence[Path], out: Path) -> Shared | None:
+        """Files in `out` that all cases of this format have in common; None where there are none.
+
+        Args:
+            flairs: of the cases.
+            out: folder of the results.
+
+        Raises:
+            DataError: the cases cannot have one folder of results.
+        """
+        return None
 
     def name(self, path: Path) -> str:
         """What the case at `path` is called."""

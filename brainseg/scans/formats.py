@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from brainseg.scans.bids import BidsFormat
 from brainseg.scans.dicom import DicomFormat
 from brainseg.scans.format import Format
 from brainseg.scans.nifti import NiftiFormat
 from brainseg.scans.tif import TifFormat
 
-FORMATS: dict[str, Format] = {"tif": TifFormat(), "nifti": NiftiFormat(), "dicom": DicomFormat()}
+FORMATS: dict[str, Format] = {
+    "tif": TifFormat(),
+    "nifti": NiftiFormat(),
+    "bids": BidsFormat(),
+    "dicom": DicomFormat(),
+}
 """By the name that results keep as `kind`. What two formats could take is the earlier one's."""

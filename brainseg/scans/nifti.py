@@ -42,7 +42,10 @@ class NiftiOrigin(Origin):
         return []
 
     def read_mask(self, out: Path, name: str) -> Bool:
-        path = out / file_name(name, MASK_SUFFIX)
+        return self.read_mask_at(out / file_name(name, MASK_SUFFIX))
+
+    def read_mask_at(self, path: Path) -> Bool:
+        """The mask in one file; see `Origin.read_mask`."""
         image, values = load(path, [])
         if values.shape != self.image.shape[:3] or not np.allclose(affine_mm(image), self.affine, atol=1e-3):
             raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
@@ -53,6 +56,7 @@ class NiftiFormat(Format):
     """Files, each a case; or one for each sequence."""
 
     inputs = "a NIfTI file"
+    folder = "patients' NIfTI files named after their sequences"
     sequences = "NIfTI files"
 
     def cases(self, path: Path) -> list[Path]:
@@ -63,11 +67,6 @@ class NiftiFormat(Format):
 
     def name(self, path: Path) -> str:
         return stem(path)
-
-    def advice(self, path: Path) -> str:
-        if not path.is_dir() or not any(is_nifti(child) for child in path.iterdir()):
-            return ""
-        return f"{path} is a folder of NIfTI files; name the files, each a case: {path}/*.nii.gz."
 
     def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
         return read_nifti(paths, name, trust=trust)

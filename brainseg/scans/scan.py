@@ -76,6 +76,7 @@ class Scan:
         warnings: one sentence each.
         origin: writes a mask in the files' own geometry.
         truth: bool [n, height, width], where masks lie beside the slices and were asked for.
+        notes: what was chosen of the files; one sentence each.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Scan:
     warnings: tuple[str, ...]
     origin: Origin
     truth: Bool | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -48,6 +48,7 @@ class Report(BaseModel):
     case: str
     kind: str
     input: dict[Literal["flair", "pre", "post"], Path]
+    series: dict[Literal["flair", "pre", "post"], str] = {}
     shape: tuple[int, int, int]
     scan_sha256: str
     tumour: Tumour
@@ -94,7 +95,9 @@ class Result:
     @property
     def case(self) -> Case:
         """The scan that was segmented, to be read again."""
-        return Case(self.report.case, self.report.kind, {str(key): path for key, path in self.report.input.items()})
+        paths = {str(key): path for key, path in self.report.input.items()}
+        series = {str(key): rule for key, rule in self.report.series.items()}
+        return Case(self.report.case, self.report.kind, paths, series=series)
 
 
 def find_result(path: Path) -> Result:

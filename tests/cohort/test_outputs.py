@@ -237,7 +237,7 @@ def test_a_name_that_no_output_can_have_is_said_before_any_work(tmp_path, name, 
 
 @pytest.mark.parametrize("pair", [("a", "A"), ("\u00e9", "e\u0301")])
 def test_names_that_some_disks_take_for_one_are_refused(tmp_path, pair):
-    inputs = [put(tmp_path / str(i) / name / "a_1.tif").parent for i, name in enumerate(pair)]
+    inputs = [put(tmp_path / str(i) / "s/s/s" / name / "a_1.tif").parent for i, name in enumerate(pair)]
     require_refused("are both called", inputs, tmp_path / "out")
 
 

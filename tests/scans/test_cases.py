@@ -45,13 +45,21 @@ def test_sequences_by_name(inputs):
 @pytest.mark.parametrize(
     ("names", "sequences", "words"),
     [
-        ([], {}, "no input is named; name a folder of TIF slices, a NIfTI file or a DICOM folder"),
+        ([], {}, "no input is named; name a BIDS dataset, .*, a folder of TIF slices, a NIfTI file or a DICOM folder"),
         (["none"], {}, "does not exist"),
-        (["empty"], {}, r"holds no scan \(it is empty\); expected TIF slices, or DICOM\."),
-        (["niftis"], {}, r"name the files, each a case: .*niftis/\*.nii.gz"),
+        (
+            ["empty"],
+            {},
+            r"holds no scan \(it is empty\); expected TIF slices, or patients' .*, or BIDS, or DICOM\.",
+        ),
+        (
+            ["niftis"],
+            {},
+            r"has no FLAIR by its name \(scan.nii.gz\); name its .*--flair.*, or list it .* --cases",
+        ),
         (["study/inner/0.dcm"], {}, "is no NIfTI file; name its folder"),
-        (["many/notes/x.txt"], {}, "x.txt is no scan; name a folder of TIF slices, a NIfTI file or a DICOM folder"),
-        ([], {"flair": "many/notes/x.txt"}, "x.txt is no scan; name a folder of TIF slices"),
+        (["many/notes/x.txt"], {}, "x.txt is no scan; name a BIDS dataset, .* a NIfTI file or a DICOM folder"),
+        ([], {"flair": "many/notes/x.txt"}, "x.txt is no scan; name a BIDS dataset"),
         (["many/a", "many"], {}, "are both called 'a'"),
         (["many/a"], {"flair": "niftis/scan.nii.gz"}, "cannot be another"),
         ([], {"pre": "niftis/scan.nii.gz"}, "go with one FLAIR"),
@@ -66,6 +74,17 @@ def test_sequences_by_name(inputs):
 def test_what_is_no_scan_is_one_sentence(inputs, names, sequences, words):
     with pytest.raises(DataError, match=words):
         find_cases([inputs / name for name in names], {key: inputs / name for key, name in sequences.items()})
+
+
+def test_cases_that_are_called_alike_take_the_names_of_their_folders(inputs):
+    for place in ("P1/s1", "P2/s1", "P3/s2"):
+        (inputs / place).mkdir(parents=True)
+        nib.save(as_nifti(RGB[..., 0]), inputs / place / "flair.nii.gz")
+    write_tifs(inputs / "P4" / "s1", RGB)
+    named = [inputs / "P1" / "s1" / "flair.nii.gz", inputs / "P3" / "s2" / "flair.nii.gz"]
+    assert [case.name for case in find_cases(named)] == ["s1", "s2"]
+    named += [inputs / "P2" / "s1" / "flair.nii.gz", inputs / "P4" / "s1", inputs / "niftis" / "scan.nii.gz"]
+    assert [case.name for case in find_cases(named)] == ["P1_s1", "s2", "P2_s1", "P4_s1", "scan"]
 
 
 def test_a_case_s_files_are_hashed_once_also_for_another_process(inputs):

@@ -73,8 +73,13 @@ def npy(monkeypatch):
     monkeypatch.setitem(FORMATS, "npy", NpyFormat())
 
 
+def name_of(kind: str) -> str:
+    """Of the case in `write_scan`."""
+    return "sub-scan" if kind == "bids" else "scan"
+
+
 def write_scan(kind: str, folder: Path) -> Path:
-    """`STACK` as a scan called `scan`."""
+    """`STACK` as a scan called `name_of(kind)`: the FLAIR of the case, which is also what a user names."""
     path = folder / "scan"
     folder.mkdir(exist_ok=True)
     match kind:
@@ -84,6 +89,10 @@ def write_scan(kind: str, folder: Path) -> Path:
             path = folder / "scan.nii.gz"
             image = as_nifti(STACK)
             nib.save(image.as_reoriented(np.array([[2, -1], [0, 1], [1, -1]])), path)
+        case "bids":
+            path = folder / "sub-scan" / "anat" / "sub-scan_FLAIR.nii.gz"
+            path.parent.mkdir(parents=True)
+            nib.save(as_nifti(STACK), path)
         case "dicom":
             write_series(path, STACK, "FLAIR")
         case "npy":
@@ -94,14 +103,19 @@ def write_scan(kind: str, folder: Path) -> Path:
     return path
 
 
+def named(kind: str, path: Path) -> list[Path]:
+    """What a user names for it."""
+    return [path.parents[2] if kind == "bids" else path]
+
+
 every_kind = pytest.mark.parametrize("kind", [*FORMATS, "npy"])
 
 
 @every_kind
 def test_a_scan_is_found_and_called_after_its_path(tmp_path, npy, kind):
     path = write_scan(kind, tmp_path / "in")
-    (case,) = find_cases([path])
-    assert (case.name, case.kind, case.paths) == ("scan", kind, {"flair": path})
+    (case,) = find_cases(named(kind, path))
+    assert (case.name, case.kind, case.paths) == (name_of(kind), kind, {"flair": path})
     assert FORMATS[kind].files(path)
     with pytest.raises(DataError, match=f"no input is named; name .*{FORMATS[kind].inputs}"):
         find_cases([])
@@ -109,29 +123,29 @@ def test_a_scan_is_found_and_called_after_its_path(tmp_path, npy, kind):
 
 @every_kind
 def test_a_scan_is_the_axial_stack_that_was_written(tmp_path, npy, kind):
-    (case,) = find_cases([write_scan(kind, tmp_path / "in")])
+    (case,) = find_cases(named(kind, write_scan(kind, tmp_path / "in")))
     scan = case.read()
     np.testing.assert_array_equal(scan.images[..., 1], STACK)
-    assert (scan.name, scan.given, scan.truth) == ("scan", ("flair",), None)
+    assert (scan.name, scan.given, scan.truth) == (name_of(kind), ("flair",), None)
     assert (scan.spacing is None) == (scan.origin.affine is None)
 
 
 @every_kind
 def test_what_is_written_was_planned_and_is_read_back(tmp_path, npy, kind):
     path = write_scan(kind, tmp_path / "in")
-    scan = find_cases([path])[0].read()
+    scan, name = find_cases(named(kind, path))[0].read(), name_of(kind)
     out = tmp_path / "out"
     out.mkdir()
     maps = {MASK_SUFFIX: MASK, PROBABILITY_SUFFIX: PROBABILITY}
-    assert scan.origin.write(out, "scan", maps, "fake") == []
+    assert scan.origin.write(out, name, maps, "fake") == []
     written = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
-    assert written == set(FORMATS[kind].planned("scan", path, list(maps)))
-    np.testing.assert_array_equal(scan.origin.read_mask(out, "scan"), MASK)
+    assert written == set(FORMATS[kind].planned(name, path, list(maps)))
+    np.testing.assert_array_equal(scan.origin.read_mask(out, name), MASK)
 
 
 @every_kind
 def test_what_is_stored_lies_where_its_affine_says(tmp_path, npy, kind):
-    scan = find_cases([write_scan(kind, tmp_path / "in")])[0].read()
+    scan = find_cases(named(kind, write_scan(kind, tmp_path / "in")))[0].read()
     stored = scan.origin.stored(MASK)
     assert stored.sum() == MASK.sum()
     if scan.origin.affine is None:
@@ -144,22 +158,22 @@ def test_what_is_stored_lies_where_its_affine_says(tmp_path, npy, kind):
 
 @every_kind
 def test_a_mask_that_is_missing_is_one_sentence(tmp_path, npy, kind):
-    scan = find_cases([write_scan(kind, tmp_path / "in")])[0].read()
+    scan = find_cases(named(kind, write_scan(kind, tmp_path / "in")))[0].read()
     with pytest.raises(DataError, match=r"scan.*_mask.* does not exist"):
-        scan.origin.read_mask(tmp_path, "scan")
+        scan.origin.read_mask(tmp_path, name_of(kind))
 
 
 @every_kind
 def test_predict_names_the_format_and_view_shows_the_mask(tmp_path, npy, kind):
-    path = write_scan(kind, tmp_path / "in")
-    outcome = predict([path], tmp_path / "out", probability=True)["scan"]
+    inputs, name = named(kind, write_scan(kind, tmp_path / "in")), name_of(kind)
+    outcome = predict(inputs, tmp_path / "out", probability=True)[name]
     assert (outcome.status, outcome.report["kind"]) == ("done", kind)
-    assert predict([path], tmp_path / "out", probability=True)["scan"].status == "skipped"
-    said = json.loads((tmp_path / "out" / "scan.json").read_text())
+    assert predict(inputs, tmp_path / "out", probability=True)[name].status == "skipped"
+    said = json.loads((tmp_path / "out" / f"{name}.json").read_text())
     assert said["kind"] == kind
-    result = find_result(tmp_path / "out" / "scan.json")
+    result = find_result(tmp_path / "out" / f"{name}.json")
     bright = STACK.mean() < STACK  # what the fake segmenter marks
-    np.testing.assert_array_equal(result.case.read().origin.read_mask(tmp_path / "out", "scan"), bright)
+    np.testing.assert_array_equal(result.case.read().origin.read_mask(tmp_path / "out", name), bright)
     remarks = make_volumes(result).remarks
     assert [text for text in remarks if "was changed after" in text] == []
 

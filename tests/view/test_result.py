@@ -91,7 +91,7 @@ def test_an_unfinished_case_is_no_result(out, tmp_path):
         ({"input": {"flair": "a\0b"}}, "input: .*a path that cannot be"),
         ({"case": "../../etc/passwd"}, "case: .*cannot be a path"),
         ({"case": ""}, "case: .*cannot be a path"),
-        ({"kind": "array"}, "kind: .*expected one of tif, nifti, dicom"),
+        ({"kind": "array"}, "kind: .*expected one of tif, nifti, bids, dicom"),
         ({"input": {"pre": "x.nii"}}, "input: .*no flair"),
     ],
 )
