@@ -35,7 +35,7 @@ FEWEST, MOST = 15, 100
 """Slices of a volume; those that the network learnt from have 20 to 88."""
 _BRIGHT, _TISSUE = 99.5, 0.1  # a percentile of the volume, and the share of it above which tissue begins
 
-Network = Callable[[Float], Float]
+BrainNetwork = Callable[[Float], Float]
 """float32 [b, CHANNELS, SIDE, SIDE] to the probability of brain, float32 [b, 1, SIDE, SIDE]."""
 
 
@@ -60,7 +60,7 @@ def student_input(images: U8) -> Float:
     return np.concatenate([out, below, above], axis=1)
 
 
-def brain_probability(network: Network, inputs: Float) -> tuple[Float, Float]:
+def brain_probability(network: BrainNetwork, inputs: Float) -> tuple[Float, Float]:
     """Probability of brain as the slices lie, and of their mirror images turned back: float32 [n, SIDE, SIDE] each."""
     plain = np.concatenate([network(part)[:, 0].copy() for part in _batches(inputs)])
     mirrored = np.concatenate([network(part)[:, 0, :, ::-1].copy() for part in _batches(inputs[..., ::-1])])
@@ -101,7 +101,7 @@ class StudentStripper:
     ):
         parts = [read_listed(folder / name, folder / STUDENT_SUMS) for name in ("student.xml", "student.bin")]
         graph = compile_graph((parts[0], parts[1]))
-        self._network: Network = lambda inputs: expit(graph(inputs))
+        self._network: BrainNetwork = lambda inputs: expit(graph(inputs))
         self._second = functools.cache(second)
         self._low, self._high = min_fraction, max_fraction
 

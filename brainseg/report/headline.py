@@ -49,7 +49,7 @@ def published_rows() -> list[tuple[str, str, str, str]]:
     def text(value: float | None) -> str:
         return "-" if value is None else f"{value:g}"
 
-    return [(entry.who, text(entry.mean), text(entry.median), entry.protocol) for entry in PUBLISHED]
+    return [(entry.who, text(entry.dice_mean), text(entry.dice_median), entry.protocol) for entry in PUBLISHED]
 
 
 def paired_sentences(paired: Mapping[str, Any]) -> list[str]:

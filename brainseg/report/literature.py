@@ -9,8 +9,8 @@ class Published(NamedTuple):
     """Whole-volume Dice as reported; None where a figure was not given."""
 
     who: str
-    mean: float | None
-    median: float | None
+    dice_mean: float | None
+    dice_median: float | None
     protocol: str
 
 

@@ -69,7 +69,7 @@ def band_dice(seen: Seen) -> float:
 
 
 def expected_dice(seen: Seen) -> float:
-    """2 E|A and B| / (|A| + E|B|), with the probabilities as they are."""
+    """Twice the expected overlap of mask and truth over the sum of both sizes, by the probabilities as they are."""
     total = float(seen.mean.sum(dtype=np.float64)) + count(seen.mask)
     return 2 * float(seen.mean[seen.mask].sum(dtype=np.float64)) / total if total else 1.0
 

@@ -18,6 +18,8 @@ from brainseg.evaluation.overlap import overlap
 from brainseg.trust.features import FEATURES, features
 from brainseg.trust.opinions import Opinions
 
+Words = npt.NDArray[Any]
+"""Of str; NumPy's name for them ends in an underscore, which reads as a link in the reference."""
 KEYS = ("patient", "fold", "institution")
 FIGURES = ("dice", "true_volume", "predicted_volume")
 COLUMNS = (*KEYS, *FIGURES, *FEATURES)
@@ -35,9 +37,9 @@ class Rows:
         features: name -> float [n], all of `FEATURES`.
     """
 
-    patient: npt.NDArray[np.str_]
-    fold: npt.NDArray[np.str_]
-    institution: npt.NDArray[np.str_]
+    patient: Words
+    fold: Words
+    institution: Words
     dice: Float64
     true_volume: Int
     predicted_volume: Int
