@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ class Told:
     dice_low: Float64
     volume_low: Float64
     volume_high: Float64
-    level: npt.NDArray[np.str_]
+    level: npt.NDArray[Any]
 
 
 def tell(calibration: Calibration, rows: Rows) -> Told:
