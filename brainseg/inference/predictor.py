@@ -14,7 +14,7 @@ from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.inference.postprocess import Choice, apply
 from brainseg.model.catalogue import ENSEMBLE
-from brainseg.model.forward import Network, volume_probability
+from brainseg.model.forward import Half, Network, volume_views
 from brainseg.model.store import ModelInfo
 
 Networks = Mapping[str, tuple[Network, ModelInfo]]
@@ -43,10 +43,14 @@ class VolumePrediction:
     Attributes:
         probabilities: float32 [n, height, width] in 0..1 by what was asked for.
         masks: bool [n, height, width] by what has post-processing.
+        plain: float16 [n, height, width] in 0..1 by network, of the volume as it is.
+        flipped: the same of its mirror image, mirrored back; empty where no flips were asked for.
     """
 
     probabilities: dict[str, Float]
     masks: dict[str, Bool]
+    plain: dict[str, Half]
+    flipped: dict[str, Half]
 
 
 def predict_volume(
@@ -62,16 +66,19 @@ def predict_volume(
         tta: average over left-right flips.
         keep: bool [n], the slices that post-processing sees and that are returned; all where None.
     """
-    found = {
-        name: volume_probability(network, volume, info.inputs, tta=tta)
-        for name, (network, info) in networks.items()
-        if name in choices or ENSEMBLE in choices
-    }
+    kept = slice(None) if keep is None else keep
+    found, plain, flipped = {}, {}, {}
+    for name, (network, info) in networks.items():
+        if name in choices or ENSEMBLE in choices:
+            views = volume_views(network, volume, info.inputs, tta=tta)
+            found[name], plain[name] = views.mean, views.plain[kept]
+            if views.flipped is not None:
+                flipped[name] = views.flipped[kept]
     if ENSEMBLE in choices:
         found[ENSEMBLE] = mean(list(found.values()))
-    found = {name: found[name] if keep is None else found[name][keep] for name in choices}
+    found = {name: found[name][kept] for name in choices}
     masks = {name: apply(found[name], choice) for name, choice in choices.items() if choice is not None}
-    return VolumePrediction(found, masks)
+    return VolumePrediction(found, masks, plain, flipped)
 
 
 def mean(probabilities: Sequence[Float]) -> Float:

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from brainseg.data.slices import Float, Stack
 from brainseg.preprocess.inputs import InputParams, box_of, network_batches, to_slice_grid
 
 Network = Callable[[Float], Float]
 """Of float32 [b, channels, s, s] the tumour probabilities, float32 [b, 1, s, s] in 0..1."""
+Half = npt.NDArray[np.float16]
 
 
-def volume_probability(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Float:
-    """Tumour probability of every pixel of a preprocessed volume.
+@dataclass(frozen=True)
+class Views:
+    """What one network says of a volume; all [n, height, width] in 0..1, 0 outside the network's window.
+
+    Attributes:
+        mean: float32, of both views where flips were asked for, else of the one.
+        plain: float16, of the volume as it is.
+        flipped: float16, of its mirror image, mirrored back; None where no flips were asked for.
+    """
+
+    mean: Float
+    plain: Half
+    flipped: Half | None
+
+
+def volume_views(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Views:
+    """Tumour probability of every pixel of a preprocessed volume, and what it is the mean of.
 
     Args:
         network: see `Network`.
@@ -23,27 +41,40 @@ def volume_probability(network: Network, stack: Stack, params: InputParams, *, t
         tta: average over the slice and its left-right mirror image.
         batch_size: slices at a time; does not change the result beyond rounding.
 
-    Returns:
-        float32 [n, height, width] in 0..1, 0 outside the network's window and on slices without brain, which the
-        network is not shown.
+    Slices without brain are not shown to the network; they have a probability of 0.
     """
     box = box_of(stack, params)
-    out = np.zeros(stack.brain.shape, np.float32)
     height, width = stack.brain.shape[1:]
+    mean = np.zeros(stack.brain.shape, np.float32)
+    single = [np.zeros(stack.brain.shape, np.float16) for _ in range(1 + tta)]
     for numbers, inputs in network_batches(stack, params, np.flatnonzero(stack.brain.any((1, 2))), batch_size):
-        grid = grid_probability(network, inputs, tta=tta, batch_size=batch_size)
-        out[numbers] = to_slice_grid(grid, box, height, width)
-    return out
+        grids = _grids(network, inputs, tta=tta)
+        mean[numbers] = to_slice_grid(_mean(grids), box, height, width)
+        for view, grid in zip(single, grids, strict=True):
+            view[numbers] = to_slice_grid(grid, box, height, width)
+    return Views(mean, single[0], single[1] if tta else None)
+
+
+def volume_probability(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Float:
+    """The mean of `volume_views`."""
+    return volume_views(network, stack, params, tta=tta, batch_size=batch_size).mean
 
 
 def grid_probability(network: Network, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
     """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, channels, s, s]."""
-    out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)
-    for start in range(0, len(inputs), batch_size):
-        batch = inputs[start : start + batch_size]
-        probability = network(batch)
-        if tta:
-            mirrored = network(np.ascontiguousarray(batch[..., ::-1]))
-            probability = (probability + mirrored[..., ::-1]) / np.float32(2)
-        out[start : start + len(batch)] = probability[:, 0]
-    return out
+    batches = [inputs[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
+    empty = np.empty((0, *inputs.shape[2:]), np.float32)
+    return np.concatenate([empty, *(_mean(_grids(network, batch, tta=tta)) for batch in batches)])
+
+
+def _grids(network: Network, batch: Float, *, tta: bool) -> list[Float]:
+    """What the network says of a batch, and of its mirror image where asked: float32 [b, s, s] each."""
+    plain = network(batch)[:, 0]
+    if not tta:
+        return [plain]
+    mirrored = network(np.ascontiguousarray(batch[..., ::-1]))[:, 0]
+    return [plain, np.ascontiguousarray(mirrored[..., ::-1])]
+
+
+def _mean(grids: list[Float]) -> Float:
+    return (grids[0] + grids[1]) / np.float32(2) if len(grids) > 1 else grids[0]

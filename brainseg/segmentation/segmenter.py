@@ -140,8 +140,9 @@ class Segmenter:
         if brain.method == "none" and not brain.stripped:
             return brain  # nobody knows where the brain is
         warnings = list(brain.warnings)
-        if sentence := refusal(images[..., FLAIR], brain.mask, self._recogniser):
-            doubt(sentence, trust, warnings)
+        if found := refusal(images[..., FLAIR], brain.mask, self._recogniser):
+            sentence, sure = found
+            doubt(sentence, trust or not sure, warnings)
         return dataclasses.replace(brain, warnings=tuple(warnings))
 
 

@@ -31,6 +31,12 @@ SHELLS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 TAILS = (0.5, 2, 10, 90, 98, 99.5)
 """Percentiles of the whole brain, of its middle and of its outer part."""
 MIDDLE_TAILS, OUTER_TAILS = (2, 10, 90, 98), (2, 10, 90, 99)
+WHOLE = 0.35
+"""A brain whose two end slices have less than this share of its largest slice's area lies in the stack as a whole."""
+PART_SLICES, PART_LEAST = 6, 0.01
+"""A part of a brain looks less like what was learnt from: it is refused only from so many slices on and where a FLAIR
+is less likely than that. Halves of the 88 patients' FLAIR are not, and four in five halves of T1 are; of single slices
+and of three, every tenth would be."""
 FINE_PX = 3
 """Width of the blur whose rest is fine structure: vessels, and edges of ventricles and sulci."""
 
@@ -104,13 +110,17 @@ def features(image: U8, brain: Bool) -> Float64 | None:
     return np.arcsinh(np.array(found))
 
 
-def refusal(image: U8, brain: Bool, recogniser: Recogniser) -> str | None:
-    """A sentence, without a full stop, where the volume is no FLAIR; None where it may be one or nobody can tell.
+def refusal(image: U8, brain: Bool, recogniser: Recogniser) -> tuple[str, bool] | None:
+    """A sentence, without a full stop, where the volume does not look like a FLAIR, and whether that is sure enough.
 
     Args:
         image: uint8 [n, height, width], what was given as FLAIR.
         brain: bool like `image`.
         recogniser: of `load_recogniser()`.
+
+    Returns:
+        The sentence, and True where the volume is to be refused, False where it is worth a warning: of a part of a
+        brain less is known. None where it may be a FLAIR or nobody can tell.
     """
     seen = features(image, brain)
     if seen is None:
@@ -119,10 +129,19 @@ def refusal(image: U8, brain: Bool, recogniser: Recogniser) -> str | None:
     if likely["flair"] >= recogniser.least:
         return None
     best = max((name for name in NAMES if name != "flair"), key=likely.__getitem__)
-    return (
+    sentence = (
         f"what was given as FLAIR looks like {NAMES[best]} ({likely['flair']:.0%} likely to be a FLAIR), and the "
         "networks know FLAIR alone; give the FLAIR"
     )
+    return sentence, _is_sure(likely["flair"], brain)
+
+
+def _is_sure(flair: float, brain: Bool) -> bool:
+    area = np.count_nonzero(brain, (1, 2))
+    area = area[area > 0]
+    if len(area) < PART_SLICES:
+        return False
+    return flair < PART_LEAST or bool(area[[0, -1]].max() < WHOLE * area.max())
 
 
 def load_recogniser(path: Path = RECOGNISER) -> Recogniser:

@@ -8,7 +8,7 @@ from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
 from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import ENSEMBLE, load_prediction, predict_volume, save_prediction
-from brainseg.model.forward import grid_probability, volume_probability
+from brainseg.model.forward import grid_probability, volume_probability, volume_views
 from brainseg.preprocess.inputs import InputParams
 
 GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore", neighbours=0, mirror=False)
@@ -57,6 +57,31 @@ def test_flips_average_with_the_mirrored_answer() -> None:
     both = grid_probability(left_ramp, inputs, tta=True)
     np.testing.assert_allclose(both, (plain + plain[..., ::-1]) / 2, atol=1e-6)
     np.testing.assert_allclose(both, both[..., ::-1], atol=1e-6)
+
+
+def test_the_views_are_what_the_mean_is_of(volume: SliceSet) -> None:
+    views = volume_views(left_ramp, volume, GRID, tta=True)
+    single = volume_views(left_ramp, volume, GRID, tta=False)
+    assert views.plain.dtype == np.float16
+    np.testing.assert_array_equal(views.plain, single.plain)
+    np.testing.assert_array_equal(views.flipped, views.plain[..., ::-1])
+    np.testing.assert_allclose(views.mean, (views.plain.astype(float) + views.flipped) / 2, atol=5e-4)
+    assert single.flipped is None
+    np.testing.assert_array_equal(single.mean.astype(np.float16), single.plain)
+
+
+def test_members_views_come_with_what_they_are_asked_for(volume: SliceSet) -> None:
+    class Info:
+        inputs = GRID
+
+    models = {"unet": (left_ramp, Info()), "unetpp": (Bright(3.0), Info())}
+    keep = np.arange(11) > 7
+    found = predict_volume(models, volume, {ENSEMBLE: None}, tta=True, keep=keep)
+    assert (list(found.plain), list(found.flipped)) == (["unet", "unetpp"], ["unet", "unetpp"])
+    views = [*found.plain.values(), *found.flipped.values()]
+    np.testing.assert_allclose(np.mean(views, 0, float), found.probabilities[ENSEMBLE], atol=5e-4)
+    alone = predict_volume(models, volume, {"unetpp": None}, tta=False, keep=keep)
+    assert (list(alone.plain), alone.flipped) == (["unetpp"], {})
 
 
 def test_ensemble_is_the_mean(volume: SliceSet) -> None:

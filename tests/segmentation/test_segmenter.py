@@ -174,7 +174,9 @@ def as_t1() -> np.ndarray:
 
 
 def test_a_t1_given_as_flair_is_refused_and_can_be_insisted_on(folder):
-    with pytest.raises(NotTrusted, match=r"what was given as FLAIR looks like a T1 .*; give the FLAIR.*--trust-input"):
+    with pytest.raises(
+        NotTrusted, match=r"what was given as FLAIR looks like a T1 .*; give the FLAIR; .*--trust-input"
+    ):
         brainseg.segment(as_t1(), SPACING, weights=folder, runtime="torch")
     insisted = brainseg.segment(as_t1(), SPACING, weights=folder, runtime="torch", trust_input=True)
     assert any("looks like a T1 " in text for text in insisted.warnings)

@@ -56,6 +56,22 @@ def test_a_sentence_says_what_it_looks_like(looks: list[study.Look]):
     assert sum(probabilities.values()) == pytest.approx(1)
 
 
+def test_of_few_slices_it_is_a_warning_and_of_a_whole_brain_a_refusal(looks: list[study.Look]):
+    recogniser = study.learn(looks)
+    recogniser = recogniser.model_copy(update={"least": 0.99999})  # even these T1 are likelier than PART_LEAST by far
+    recogniser.weights["flair"][-1] += 4
+    image, brain = (np.repeat(each, 2, 0) for each in head("t1", 99))
+    whole = brain.copy()
+    whole[[0, -1]] &= np.arange(128) < 40
+    assert 0.01 < recogniser.probabilities(features(image, brain))["flair"] < 0.9
+    sure = {name: refusal(image[part], where[part], recogniser) for name, where, part in (
+        ("whole", whole, np.s_[:]), ("part", brain, np.s_[:]), ("few", brain, np.s_[:4]))}  # fmt: skip
+    assert {name: found and found[1] for name, found in sure.items()} == {"whole": True, "part": False, "few": False}
+    unlikely = recogniser.model_copy(update={"weights": study.learn(looks).weights})
+    unlikely.weights["flair"][-1] -= 9
+    assert [refusal(image, brain, unlikely)[1], refusal(image[:4], brain[:4], unlikely)[1]] == [True, False]
+
+
 def test_neither_brightness_nor_contrast_changes_what_is_seen():
     image, brain = head("flair", 3)
     darker = np.where(brain, image // 4 * 2 + 40, 0).astype(np.uint8)

@@ -18,8 +18,7 @@ ENDS = {
     "pre": r"t1|t1n|t1w|t1[-_ ]?pre|pre[-_ ]?t1",
     "post": r"t1[-_ ]?(c|ce|gd|gad|post|km)|t1w[-_ ]?(c|ce|gd|gad|post)|t1wce|t1cn|ct1|post[-_ ]?t1",
 }
-"""What the name of a sequence's file ends in, whatever the case; before it stands nothing, or one of hyphen, underscore,
-full stop and blank.
+"""What the name of a sequence's file ends in, whatever the case, behind nothing or a hyphen, underscore, stop or blank.
 
 `t2f`, `t1n`, `t1c`: BraTS from 2023 on; `flair`, `t1`, `t1ce`: BraTS before; `T1c`: UCSF-PDGM; `T1GD`: UPENN-GBM;
 `CT1`: LUMIERE. Files that were derived of them, such as `FLAIR_bias`, end in something else.
