@@ -17,6 +17,8 @@ from brainseg.model.catalogue import CATALOGUE
 
 FILE = "per_patient.csv"
 RESAMPLES, SEED = 10_000, 0
+FEWEST = 6
+"""Patients that differ from which on the exact two-sided test can fall below 0.05: 2 / 2^6 = 0.031."""
 COLUMNS = ("model", "patient", "dice")
 _IEND = bytes.fromhex("0000000049454e44ae426082")
 """How every PNG ends."""
@@ -85,12 +87,20 @@ def compare(a: pd.DataFrame, b: pd.DataFrame) -> dict[str, tuple[Paired, pd.Data
 
 def sentence(model: str, result: Paired, a: str, b: str) -> str:
     """What one comparison says."""
+    label, differing = CATALOGUE[model].label, result.better + result.worse
+    said = f"{result.difference:+.4f} mean whole-volume Dice"
+    if 0 < differing < FEWEST:
+        return (
+            f"{label}: too few patients to tell {a} and {b} apart ({said}, {result.better} of {result.n} patients "
+            f"better, {result.worse} worse); Wilcoxon's test can give p < 0.05 from {FEWEST} patients on that differ."
+        )
     words = {"better": f"{b} is better than {a}", "worse": f"{b} is worse than {a}"}
+    verdict = words.get(result.verdict, f"{a} and {b} are not told apart")
+    if result.verdict not in words and not result.low <= 0 <= result.high:
+        verdict += ": the interval leaves out 0, but the test does not bear it out"
     return (
-        f"{CATALOGUE[model].label}: {words.get(result.verdict, f'{a} and {b} are not told apart')} "
-        f"({result.difference:+.4f} mean whole-volume Dice, 95% interval {result.low:+.4f} to {result.high:+.4f}; "
-        f"{result.better} of {result.n} patients better, {result.worse} worse; Wilcoxon p = {result.p:.2g}, "
-        f"effect {result.effect:+.2f})."
+        f"{label}: {verdict} ({said}, 95% interval {result.low:+.4f} to {result.high:+.4f}; {result.better} of "
+        f"{result.n} patients better, {result.worse} worse; Wilcoxon p = {result.p:.2g}, effect {result.effect:+.2f})."
     )
 
 

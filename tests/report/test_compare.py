@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from brainseg.cli import app
 from brainseg.errors import DataError
-from brainseg.report.compare import compare, read_side, unpaired
+from brainseg.evaluation.statistics import Paired
+from brainseg.report.compare import compare, read_side, sentence, unpaired
 
 PATIENTS = [f"P{i:02d}" for i in range(12)]
 
@@ -60,6 +61,26 @@ def test_patients_are_paired_by_name_and_others_are_named(tmp_path: Path):
     assert unpaired(a, b) == ["P00", "P01", "P02", "P90"]
     said = run(folder(tmp_path / "a", 0), folder(tmp_path / "b", 0, PATIENTS[3:]), "--out", tmp_path / "c.png")[1]
     assert "left out: 3 patients that only one of them tested (P00, P01, P02" in said
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_too_few_patients_are_said_to_be_too_few(count: int):
+    result, _ = compare(table(0, PATIENTS[:count]), table(0.01, PATIENTS[:count]))["unet"]
+    said = sentence("unet", result, "main", "mine")
+    assert said.startswith("U-Net: too few patients to tell main and mine apart (+0.0")
+    assert f"{count} of {count} patients better, 0 worse); Wilcoxon's test can give p < 0.05 from 6 patients" in said
+    assert "interval" not in said
+
+
+def test_from_six_patients_on_a_difference_can_be_told():
+    result, _ = compare(table(0, PATIENTS[:6]), table(0.01, PATIENTS[:6]))["unet"]
+    assert result.p == pytest.approx(2 / 2**6)
+    assert "mine is better than main" in sentence("unet", result, "main", "mine")
+
+
+def test_an_interval_without_0_beside_not_told_apart_is_explained():
+    said = sentence("unet", Paired(8, 0.02, 0.001, 0.04, 5, 3, 0.2, 0.5), "main", "mine")
+    assert "not told apart: the interval leaves out 0, but the test does not bear it out (+0.0200" in said
 
 
 def test_a_picture_of_ones_own_is_replaced_and_the_users_is_not(tmp_path: Path):
