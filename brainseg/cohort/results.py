@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,14 @@ def report(
     }
     if scan.truth is not None:
         score = overlap(scan.truth, result.mask)
-        content["score"] = {"dice": score.dice, "iou": score.iou, "truth_voxels": int(scan.truth.sum())}
+        content["score"] = {
+            "dice": score.dice,
+            "iou": score.iou,
+            "truth_voxels": int(scan.truth.sum()),
+            "trained_on": case.name in models.patients,
+        }
+        if case.name in models.patients:
+            content["warnings"].append("the weights were trained on a patient of this name: its Dice is a fit, no test")
     return content
 
 
@@ -86,20 +93,20 @@ def fingerprint(input_digest: str, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([input_digest, settings], sort_keys=True).encode()).hexdigest()
 
 
-def is_done(out: Path, record: str, case: str, wanted: str) -> bool:
+def is_done(out: Path, record: str, case: str, wanted: Collection[str]) -> bool:
     """Whether an earlier run segmented the same input with the same settings, and all its files are there as written.
 
     Args:
         out: folder of the results.
         record: name of the case's JSON in it.
         case: its name.
-        wanted: the fingerprint.
+        wanted: fingerprints, each of which will do.
 
     Raises:
         DataError: what is there is not brainseg's, or was changed.
     """
     found = read_record(out / record, case)
-    return found.whole and found.content.get("fingerprint") == wanted and are_there(out, found.files)
+    return found.whole and found.content.get("fingerprint") in wanted and are_there(out, found.files)
 
 
 def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:

@@ -15,7 +15,10 @@ from brainseg.cohort.outputs import SUMMARY, SUMMARY_RECORD, record_name, stagin
 from brainseg.cohort.predict import Outcome
 from brainseg.cohort.records import publish
 
-COLUMNS = ("case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "warnings", "error")
+COLUMNS = (
+    "case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "trained_on", "warnings",
+    "error",
+)  # fmt: skip
 TEXTS = ("case", "warnings", "error")
 
 
@@ -73,7 +76,9 @@ def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
     dice = [row["dice"] for row in rows if row["dice"] is not None]
     if dice:
         mean, median = statistics.mean(dice), statistics.median(dice)
+        fitted = sum(bool(row["trained_on"]) for row in rows)
         text += f"; whole-volume Dice of {len(dice)}: mean {mean:.4f}, median {median:.4f}"
+        text += f", a fit for the {fitted} that the weights were trained on" if fitted else ""
     return f"{text}; {out / SUMMARY}"
 
 
@@ -107,5 +112,6 @@ def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
         "largest_diameter_mm": tumour["largest_diameter_mm"],
         "slices": len(tumour["slices"]),
         "dice": report.get("score", {}).get("dice"),
+        "trained_on": report.get("score", {}).get("trained_on"),
         "warnings": "; ".join(report["warnings"]),
     }

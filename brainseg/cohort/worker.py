@@ -44,7 +44,8 @@ class Worker:
         }
         found = case.digest
         wanted = fingerprint(found, same)
-        if not settings.redo and is_done(settings.out, record, case.name, wanted):
+        enough = {wanted, fingerprint(found, same | {"score": True})}  # a score that is there is not lost
+        if not settings.redo and is_done(settings.out, record, case.name, enough):
             return Outcome(case.name, "skipped")
         scan = case.read(truth=settings.score, trust=settings.trust_input)
         result = segmenter(scan, stripped=settings.stripped, trust=settings.trust_input)

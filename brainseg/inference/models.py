@@ -46,6 +46,13 @@ class LoadedModels:
     precision: str
     device: str
 
+    @property
+    def patients(self) -> frozenset[str]:
+        """Names of the patients that the networks were trained on, as far as their files say."""
+        return frozenset(
+            str(name) for _, info in self.networks.values() for name in info.training.get("patients") or ()
+        )
+
 
 def load_models(
     weights: Path | None = None,

@@ -301,7 +301,7 @@ def test_the_summary_has_whole_counts_and_leaves_empty_what_is_unknown(tmp_path)
     done = Outcome("a", "done", report={"tumour": tumour, "warnings": ["dark, and flat"]})
     write_summary([Outcome("b", "failed", error='"b" is no scan.'), done], tmp_path)
     assert (tmp_path / "summary.csv").read_bytes() == (
-        b"case,status,tumour_voxels,tumour_ml,largest_diameter_mm,slices,dice,warnings,error\n"
-        b'a,done,1234567,12.3457,,2,,"dark, and flat",\n'
-        b'b,failed,,,,,,,"""b"" is no scan."\n'
+        b"case,status,tumour_voxels,tumour_ml,largest_diameter_mm,slices,dice,trained_on,warnings,error\n"
+        b'a,done,1234567,12.3457,,2,,,"dark, and flat",\n'
+        b'b,failed,,,,,,,,"""b"" is no scan."\n'
     )

@@ -15,6 +15,7 @@ import tifffile
 
 from brainseg.cohort.pool import Died, share_out
 from brainseg.cohort.predict import Outcome, Settings, predict_cases
+from brainseg.cohort.summary import write_summary
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.scans.cases import find_cases
@@ -68,6 +69,30 @@ def test_tif_masks_of_every_slice_and_the_score(tmp_path, models):
     assert said["made_by"]["model"] == "ensemble"
     assert set(said["made_by"]["weights_sha256"]) == {"unet.safetensors", "unetpp.safetensors"}
     assert cv2.imread(str(tmp_path / "out" / "case_overlay.png")).shape[0] == 320
+
+
+def test_a_score_of_a_patient_that_was_trained_on_says_so(tmp_path):
+    weights = threshold_models(tmp_path / "models", patients=["known"])
+    for name in ("known", "new"):
+        write_tifs(tmp_path / "in" / name, RGB, TUMOUR)
+    found = run([tmp_path / "in"], tmp_path / "out", weights, score=True, overlay=False)
+    assert {name: outcome.report["score"]["trained_on"] for name, outcome in found.items()} == {
+        "known": True,
+        "new": False,
+    }
+    assert any("its Dice is a fit, no test" in text for text in found["known"].report["warnings"])
+    said = write_summary(list(found.values()), tmp_path / "out")
+    assert ", a fit for the 1 that the weights were trained on; " in said
+
+
+def test_a_rerun_without_score_keeps_the_score(tmp_path, models):
+    folder = write_tifs(tmp_path / "in" / "case", RGB, TUMOUR)
+    first = run([folder], tmp_path / "out", models, score=True, overlay=False)["case"].report
+    assert run([folder], tmp_path / "out", models, overlay=False)["case"].status == "skipped"
+    assert json.loads((tmp_path / "out" / "case.json").read_text())["score"] == first["score"]
+    unscored = run([folder], tmp_path / "other", models, overlay=False)["case"]
+    assert "score" not in unscored.report
+    assert run([folder], tmp_path / "other", models, score=True, overlay=False)["case"].status == "done"
 
 
 def test_nifti_and_dicom_have_their_own_masks(tmp_path, models):

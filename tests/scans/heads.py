@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def head(n: int = 16, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
     return (flair + noise).clip(0, 255).astype(np.uint8), tumour
 
 
-def threshold_models(folder: Path, method: str = "classical", **changes: Any) -> Path:
+def threshold_models(folder: Path, method: str = "classical", patients: Sequence[str] = (), **changes: Any) -> Path:
     """Every network, and their ensemble, whose logit is 8 (FLAIR in standard deviations - 1.5)."""
     width = {"encoder": "plain", "encoder_weights": "none", "decoder_channels": [4, 2]}
     network = build_network("unet", NetworkParams(**width))
@@ -64,7 +65,7 @@ def threshold_models(folder: Path, method: str = "classical", **changes: Any) ->
             skull_strip=skull_strip_params(method=method, max_fraction=0.5),
             clahe=shipped_section("clahe", ClaheParams, enabled=False),
             postprocess=POSTPROCESS | changes,
-            training={},
+            training={"patients": list(patients)},
             metrics={},
             brainseg="0",
         )
