@@ -62,9 +62,15 @@ def volume_probability(network: Network, stack: Stack, params: InputParams, *, t
 
 def grid_probability(network: Network, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
     """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, channels, s, s]."""
-    batches = [inputs[start : start + batch_size] for start in range(0, len(inputs), batch_size)]
-    empty = np.empty((0, *inputs.shape[2:]), np.float32)
-    return np.concatenate([empty, *(_mean(_grids(network, batch, tta=tta)) for batch in batches)])
+    out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)
+    for start in range(0, len(inputs), batch_size):
+        batch = inputs[start : start + batch_size]
+        probability = network(batch)
+        if tta:
+            mirrored = network(np.ascontiguousarray(batch[..., ::-1]))
+            probability = (probability + mirrored[..., ::-1]) / np.float32(2)
+        out[start : start + len(batch)] = probability[:, 0]
+    return out
 
 
 def _grids(network: Network, batch: Float, *, tta: bool) -> list[Float]:
