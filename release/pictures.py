@@ -23,6 +23,7 @@ from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import FLAIR, U8, Bool
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
+from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, TRUTH_COLOUR
 from brainseg.terminal import say
 from demo.phantom import write_patient
 from studies.command import run_app
@@ -30,7 +31,6 @@ from studies.command import run_app
 FOLDER = Path(__file__).parents[1] / "docs" / "_static"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SWITCHES = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")  # WebGL without a graphics card
-PREDICTED, TRUE = (233, 180, 86), (0, 159, 230)  # blue and orange of Okabe and Ito 2008; OpenCV's order of colours
 PATIENT, SEED, SLICES = 1, 7, 20
 SLOWEST_MS = 600_000  # a browser without a graphics card on a busy machine
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -57,11 +57,17 @@ def _drawn(flair: U8, predicted: Bool | None, true: Bool | None) -> U8:
     """A slice without its rim, in colour; the prediction filled and the truth as a line."""
     picture = cv2.cvtColor(flair, cv2.COLOR_GRAY2BGR)
     if predicted is not None and true is not None:
-        blue = np.asarray(PREDICTED)
-        picture[predicted] = (0.5 * picture[predicted] + 0.5 * blue).astype(np.uint8)
+        colour = np.asarray(_bgr(CATALOGUE[ENSEMBLE].colour))
+        picture[predicted] = (0.5 * picture[predicted] + 0.5 * colour).astype(np.uint8)
         outline, _ = cv2.findContours(true.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outline, -1, TRUE, 1)
+        cv2.drawContours(picture, outline, -1, _bgr(TRUTH_COLOUR), 1)
     return np.asarray(picture[16:240, 24:232], np.uint8)
+
+
+def _bgr(colour: str) -> tuple[int, int, int]:
+    """`#rrggbb` in OpenCV's order."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return blue, green, red
 
 
 @app.command()

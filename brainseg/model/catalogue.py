@@ -27,10 +27,11 @@ class Entry:
 
 ENSEMBLE = "ensemble"
 CATALOGUE: Mapping[str, Entry] = {
-    "unet": Entry("U-Net", "#0072B2", "circle"),
+    "unet": Entry("U-Net", "#009E73", "circle"),
     "unetpp": Entry("U-Net++", "#D55E00", "diamond"),
-    ENSEMBLE: Entry("ensemble", "#009E73", "square"),
+    ENSEMBLE: Entry("ensemble", "#56B4E9", "square"),
 }
-TRUTH_COLOUR = "#F0E442"  # yellow on grey, unlike any model
+TRUTH_COLOUR = "#F0E442"
+"""Yellow, unlike any model. The ensemble is what `brainseg predict` runs: its masks have its colour everywhere."""
 MODELS = tuple(CATALOGUE)
 NETWORKS = tuple(name for name in MODELS if name != ENSEMBLE)

@@ -7,29 +7,32 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from brainseg.data.raw import institution
-from brainseg.model.catalogue import CATALOGUE, MODELS, NETWORKS, Entry
-from brainseg.report.genomics import box_plots
+from brainseg.model.catalogue import CATALOGUE, MODELS, NETWORKS, TRUTH_COLOUR, Entry
+from brainseg.report.boxes import boxes
+from brainseg.report.genomics import shape_boxes
 from brainseg.report.page_inputs import Sources
 
-LABELED, EMPTY = "#CC79A7", "#999999"
+EMPTY_COLOUR, EDGE_COLOUR = "#999999", "#767676"
 _LAYOUT = {
     "template": "plotly_white",
-    "margin": {"l": 60, "r": 10, "t": 30, "b": 50},
-    "font": {"size": 13, "color": "#1a1a1a"},
-    "legend": {"orientation": "h", "y": 1.12, "x": 0},
+    "paper_bgcolor": "rgba(0,0,0,0)",  # the page's own, light or dark
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "margin": {"l": 60, "r": 10, "t": 10, "b": 50},
+    "font": {"size": 13},
+    "legend": {"orientation": "h", "y": 1.02, "x": 0, "yanchor": "bottom"},
     "height": 360,
 }
 
 
 def all_figures(sources: Sources) -> dict[str, go.Figure]:
-    """Every figure by the name that the template places it under."""
+    """Every figure by the name that the template places it under; those that would be empty are left out."""
     figures = {
         "institutions": _institutions(sources.tables["institutions"]),
         "sizes": _sizes(sources.tables["patients"]),
-        "training": _training(sources),
+        "validation_dice": _training(sources, "val_dice", "mean whole-volume Dice on validation patients", best=True),
+        "training_loss": _training(sources, "train_loss", "training loss", best=False),
         "distribution": _distribution(sources.tables["per_patient"]),
         "size_dice": _size_dice(sources.tables["per_patient"]),
         "components": _components(sources.tables["per_patient"]),
@@ -37,53 +40,57 @@ def all_figures(sources: Sources) -> dict[str, go.Figure]:
         "calibration": _calibration(sources),
     }
     if sources.radiogenomics:
-        figures["shapes"] = box_plots(sources.tables["shape"]).update_layout(_LAYOUT | {"height": 640})
-    return figures
+        for feature, (label, found) in shape_boxes(sources.tables["shape"]).items():
+            figures[f"shape_{feature}"] = _figure(found, "RNASeq cluster", label, boxmode="group")
+    return {name: figure for name, figure in figures.items() if any(len(trace.x) for trace in figure.data)}
 
 
 def _figure(data: Iterable[Any], x: str, y: str, **layout: Any) -> go.Figure:
-    return go.Figure(list(data), _LAYOUT | {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}} | layout)
+    axes = {"xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}, "automargin": True}}
+    return go.Figure(list(data), _LAYOUT | axes | layout)
+
+
+def _counts(highest: int) -> dict[str, Any]:
+    """An axis of whole numbers from 0 that is there even if all are 0."""
+    return {"range": [0, max(highest, 1) * 1.08], "tickformat": ",d"} | ({"dtick": 1} if highest <= 8 else {})
+
+
+def _edged(colour: str) -> dict[str, Any]:
+    """A bar's colour with an edge that shows on white and on black."""
+    return {"color": colour, "line": {"color": EDGE_COLOUR, "width": 1}}
 
 
 def _institutions(table: pd.DataFrame) -> go.Figure:
     bars = [
-        go.Bar(x=rows["institution"], y=rows["slices"], name=name, marker_color=colour)
-        for kind, name, colour in (("labeled", "with tumour", LABELED), ("empty", "without", EMPTY))
+        go.Bar(x=rows["institution"], y=rows["slices"], name=name, marker=_edged(colour))
+        for kind, name, colour in (("labeled", "with tumour", TRUTH_COLOUR), ("empty", "without", EMPTY_COLOUR))
         for rows in [table[table["kind"] == kind]]
     ]
-    return _figure(bars, "institution", "slices", barmode="group")
+    figure = _figure(bars, "institution", "slices", barmode="group")
+    return figure.update_yaxes(_counts(int(table["slices"].max())))
 
 
 def _sizes(table: pd.DataFrame) -> go.Figure:
-    points = [
-        go.Box(
-            x=rows["institution"], y=rows["tumour_px"], text=rows["patient"], name=str(name), boxpoints="all",
-            jitter=0.5, pointpos=0, marker_color=LABELED, line_color="#555555", fillcolor="rgba(0,0,0,0)",
-        )
-        for name, rows in table.groupby("institution")
-    ]  # fmt: skip
-    return _figure(points, "institution", "tumour, pixels of the volume", showlegend=False)
+    found = boxes(table, "institution", "tumour_px", "annotated", TRUTH_COLOUR, "circle")
+    return _figure(found, "institution", "tumour, pixels of the volume", showlegend=False)
 
 
-def _training(sources: Sources) -> go.Figure:
-    figure = make_subplots(1, 2, subplot_titles=("mean whole-volume Dice on validation patients", "training loss"))
+def _training(sources: Sources, key: str, label: str, *, best: bool) -> go.Figure:
+    """A column of the history by epoch, with a star at the epoch that was kept if `best`."""
+    lines = []
     for name in NETWORKS:
-        entry = CATALOGUE[name]
-        history, best = sources.tables[f"history_{name}"], sources.summaries[f"train_{name}"]["best_epoch"]
-        line = {"color": entry.colour}
-        for column, key in ((1, "val_dice"), (2, "train_loss")):
-            figure.add_scatter(
-                x=history["epoch"], y=history[key], name=entry.label, line=line, mode="lines+markers",
-                marker={"size": 4}, legendgroup=name, showlegend=column == 1, row=1, col=column,
-            )  # fmt: skip
-        chosen = history[history["epoch"] == best]
-        figure.add_scatter(
-            x=chosen["epoch"], y=chosen["val_dice"], name=f"{entry.label}: chosen, epoch {best}", mode="markers",
-            marker={"symbol": "star", "size": 14, "color": entry.colour}, legendgroup=name, row=1, col=1,
+        entry, history = CATALOGUE[name], sources.tables[f"history_{name}"]
+        kept = sources.summaries[f"train_{name}"]["best_epoch"]
+        sizes = [14 if best and epoch == kept else 4 for epoch in history["epoch"]]
+        symbols = ["star" if size > 4 else entry.symbol for size in sizes]
+        lines.append(
+            go.Scatter(
+                x=history["epoch"], y=history[key], name=entry.label + f", epoch {kept} kept" * best,
+                mode="lines+markers", line={"color": entry.colour}, marker={"size": sizes, "symbol": symbols},
+            )
         )  # fmt: skip
-    figure.update_layout(_LAYOUT | {"legend": {"orientation": "h", "y": -0.2, "x": 0}})
-    figure.update_xaxes(title_text="epoch")
-    return figure
+    last = max(int(sources.tables[f"history_{name}"]["epoch"].max()) for name in NETWORKS)
+    return _figure(lines, "epoch", label, xaxis_dtick=1 if last <= 12 else None)
 
 
 def _models(table: pd.DataFrame) -> list[tuple[str, Entry, pd.DataFrame]]:
@@ -91,15 +98,13 @@ def _models(table: pd.DataFrame) -> list[tuple[str, Entry, pd.DataFrame]]:
 
 
 def _distribution(table: pd.DataFrame) -> go.Figure:
-    boxes = [
-        go.Box(
-            x=rows["patient"].map(institution), y=rows["dice"], text=rows["patient"], name=entry.label,
-            boxpoints="all", jitter=0.4, pointpos=0, marker={"color": entry.colour, "symbol": entry.symbol},
-            offsetgroup=name,
-        )
-        for name, entry, rows in _models(table)
-    ]  # fmt: skip
-    return _figure(boxes, "institution", "whole-volume Dice", boxmode="group")
+    placed = table.assign(institution=table["patient"].map(institution))
+    found = [
+        box
+        for _, entry, rows in _models(placed)
+        for box in boxes(rows, "institution", "dice", entry.label, entry.colour, entry.symbol)
+    ]
+    return _figure(found, "institution", "whole-volume Dice", boxmode="group")
 
 
 def _size_dice(table: pd.DataFrame) -> go.Figure:
@@ -120,11 +125,13 @@ def _components(table: pd.DataFrame) -> go.Figure:
         go.Bar(
             x=[entry.label for entry in CATALOGUE.values()], y=[int(sums[name][part]) for name in MODELS], name=label,
             text=[f"{sums[name][part]:.0f} of {sums[name][whole]:.0f}" for name in MODELS], textposition="auto",
-            marker_color=colour,
+            marker=_edged(colour),
         )
-        for (part, whole, label), colour in zip(shares, (LABELED, EMPTY), strict=True)
+        for (part, whole, label), colour in zip(shares, (TRUTH_COLOUR, EMPTY_COLOUR), strict=True)
     ]  # fmt: skip
-    return _figure(bars, "model", "3-D components, all test patients", barmode="group")
+    figure = _figure(bars, "model", "3-D parts, all test patients", barmode="group")
+    highest = max(int(sums[name][part]) for name in MODELS for part, _, _ in shares)
+    return figure.update_yaxes(_counts(highest))
 
 
 def _precision_recall(sources: Sources) -> go.Figure:

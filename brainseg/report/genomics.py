@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from brainseg.model.catalogue import CATALOGUE, ENSEMBLE
+from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, TRUTH_COLOUR
 from brainseg.radiogenomics import published
+from brainseg.report.boxes import boxes
 
 CLUSTERING = "RNASeqCluster"
-SOURCES = {"manual": "#CC79A7", "predicted": CATALOGUE[ENSEMBLE].colour}
+SOURCES = {"manual": (TRUTH_COLOUR, "circle"), "predicted": (CATALOGUE[ENSEMBLE].colour, CATALOGUE[ENSEMBLE].symbol)}
 COLUMNS = (
     "feature", "clustering", "patients", "unknown", "Fisher p", "Cramer's V", "rank p", "rank p, Holm",
     "epsilon squared", "patients predicted", "Fisher p predicted", "published",
@@ -88,22 +87,22 @@ def agreement_rows(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def box_plots(shapes: pd.DataFrame) -> go.Figure:
-    """The published features by RNASeq cluster, manual beside predicted.
+def shape_boxes(shapes: pd.DataFrame) -> dict[str, tuple[str, list[Any]]]:
+    """The published features by RNASeq cluster, manual beside predicted: feature -> its name and Plotly's traces.
 
     Args:
         shapes: metrics/shape.csv.
     """
-    known = shapes.dropna(subset=[CLUSTERING, "bevr"])
-    figure = make_subplots(2, 2, subplot_titles=list(published.NAMES.values()))
-    for index, feature in enumerate(published.NAMES):
-        for source, colour in SOURCES.items():
-            rows = known[known["source"] == source].sort_values(CLUSTERING)
-            figure.add_box(
-                x="R" + rows[CLUSTERING].astype(int).astype(str), y=rows[feature], text=rows["patient"], name=source,
-                boxpoints="all", jitter=0.4, pointpos=0, marker={"color": colour, "size": 4}, legendgroup=source,
-                showlegend=index == 0, offsetgroup=source, row=1 + index // 2, col=1 + index % 2,
-            )  # fmt: skip
-    figure.update_layout(boxmode="group")
-    figure.update_xaxes(title_text="RNASeq cluster", row=2)
-    return figure
+    known = shapes.dropna(subset=[CLUSTERING, "bevr"]).sort_values(CLUSTERING)
+    known = known.assign(cluster="R" + known[CLUSTERING].astype(int).astype(str))
+    return {
+        feature: (
+            label,
+            [
+                box
+                for source, (colour, symbol) in SOURCES.items()
+                for box in boxes(known[known["source"] == source], "cluster", feature, source, colour, symbol)
+            ],
+        )
+        for feature, label in published.NAMES.items()
+    }

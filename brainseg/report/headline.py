@@ -7,40 +7,33 @@ from typing import Any
 
 from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS
 from brainseg.report.literature import PUBLISHED
-from brainseg.report.text_table import LEAKY_WARNING
+from brainseg.report.text_table import COLUMNS, LEAKY_WARNING, cells, few_warning, legend
 
 PHANTOM_WARNING = "SYNTHETIC PATIENTS: these figures show that the pipeline runs, and nothing about people."
-COLUMNS = (
-    "model", "whole volume", "95% interval", "median", "slices with tumour", "95% interval", "false positives",
-)  # fmt: skip
 
 
-def result_rows(test: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """A row per model, as text, with the columns of `COLUMNS`.
+def lead(test: Mapping[str, Any]) -> tuple[str, str]:
+    """The one figure to take home, and what it is.
 
     Args:
         test: content of metrics/test.json.
     """
-    rows: list[tuple[str, ...]] = []
-    for name in MODELS:
-        volume, per_slice, empty = (test[name][part] for part in ("volume", "slice", "empty_slices"))
-        several = volume["n"] > 1
-        rows.append(
-            (
-                CATALOGUE[name].label,
-                f"{volume['dice_mean']:.3f}",
-                _interval(volume) if several else "-",
-                f"{volume['dice_median']:.3f}",
-                f"{per_slice['dice']:.3f}",
-                _interval(per_slice) if several else "-",
-                f"{empty['false_positive_rate']:.1%}",
-            )
-        )
-    return rows
+    volume = test[ENSEMBLE]["volume"]
+    patients = f"{volume['n']} test patient" + "s" * (volume["n"] != 1)
+    said = f"mean whole-volume Dice of the ensemble on {patients}"
+    if volume["n"] > 1:
+        said += f"; 95% interval {volume['dice_ci95_low']:.3f} to {volume['dice_ci95_high']:.3f}"
+        said += f", median {volume['dice_median']:.3f}, worst patient {volume['dice_min']:.3f}"
+    return f"{volume['dice_mean']:.3f}", said + "."
 
 
-def _interval(entry: Mapping[str, Any]) -> str:
-    return f"{entry['dice_ci95_low']:.3f} to {entry['dice_ci95_high']:.3f}"
+def result_rows(test: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """A row per model, as text, with the columns of `COLUMNS`: those of the table in the terminal.
+
+    Args:
+        test: content of metrics/test.json.
+    """
+    return [(CATALOGUE[name].label, *cells(test[name])) for name in MODELS]
 
 
 def published_rows() -> list[tuple[str, str, str, str]]:
@@ -81,12 +74,13 @@ def summary_markdown(test: Mapping[str, Any], paired: Mapping[str, Any], *, phan
         phantom: the patients are synthetic.
     """
     counts = test[ENSEMBLE]
+    figure, said = lead(test)
     lines = [f"> **{text}**\n" for text in warnings(bool(test["leaky"]), phantom)]
     lines += [
-        f"Dice on {counts['volume']['n']} test patients: all slices of a patient together, and the mean of "
-        f"{counts['slice']['n']} slices with tumour; false positives: share of {counts['empty_slices']['n']} slices "
-        "without tumour that got some.\n",
+        f"**{figure}** {said}\n",
         markdown(COLUMNS, result_rows(test)),
+        f"{legend(counts)}\n",
+        *(f"{text}\n" for text in few_warning(counts["volume"]["n"])),
         *(f"{text}\n" for text in paired_sentences(paired)),
         "Figures of others on this data, whole volumes; another protocol is another question:\n",
         markdown(("who", "mean", "median", "protocol"), published_rows()),

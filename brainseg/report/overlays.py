@@ -11,16 +11,14 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, U8, Bool, SliceSet
 from brainseg.files import atomic_folder
-from brainseg.model.catalogue import TRUTH_COLOUR
+from brainseg.model.catalogue import CATALOGUE, TRUTH_COLOUR
 from brainseg.report.pictures import white_of, window_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Told apart by colour-blind readers from the truth's and from grey (Okabe and Ito 2008)
-PREDICTION_COLOUR = "#56B4E9"
-LEAKY_COLOUR = "#D55E00"
+LEAKY_COLOUR = "#8B0000"
 RANKS = ("best", "median", "worst")
 
 _PANEL_INCHES = 2.2
@@ -28,7 +26,7 @@ _DPI = 110
 
 
 def rank_patients(per_patient: pd.DataFrame) -> dict[str, str]:
-    """Name the best, median and worst patient by Dice, averaged over the models.
+    """Name the best, median and worst patient by Dice, averaged over the models given.
 
     Of an even number the better one in the middle is the median; with fewer than three patients
     one patient takes several ranks. Equals stand in the order of their names.
@@ -76,8 +74,8 @@ def write_overlays(
 ) -> list[Path]:
     """Write `folder` with best.png, median.png and worst.png; the same input gives the same bytes.
 
-    A row per model, a column per slice. With fewer than three patients pictures repeat, so that
-    the names can be relied on.
+    A row per model, a column per slice; the last model, which is the ensemble, ranks the patients. With fewer than
+    three patients pictures repeat, so that the names can be relied on.
 
     Args:
         folder: new, or empty.
@@ -96,7 +94,8 @@ def write_overlays(
     dice = per_patient.set_index(["model", "patient"])["dice"].to_dict()
     with matplotlib.rc_context(), atomic_folder(folder) as temporary:
         matplotlib.rcdefaults()  # not the user's style: the bytes would depend on it
-        for rank, patient in rank_patients(per_patient).items():
+        shipped = per_patient[per_patient["model"] == [*predictions][-1]]
+        for rank, patient in rank_patients(shipped).items():
             masks = {model: of_patient[patient] for model, of_patient in predictions.items()}
             scores = {model: dice[model, patient] for model in masks}
             title = f"{rank} test patient: {patient}" + ("\nLEAKY SPLIT BY SLICE" if leaky else "")
@@ -126,24 +125,29 @@ def _draw(
     flair = truth.images[..., FLAIR]
     white = white_of(flair)
     for row, (model, masks) in zip(axes, predictions.items(), strict=True):
-        row[0].set_ylabel(f"{model}\nDice {scores[model]:.3f}")
+        row[0].set_ylabel(f"{CATALOGUE[model].label}\nDice {scores[model]:.3f}")
         for panel, index in zip(row, chosen, strict=True):
             window = (index, rows, columns)
-            _draw_panel(panel, flair[window], truth.masks[window], masks[window], white)
+            outlines = {TRUTH_COLOUR: truth.masks[window], CATALOGUE[model].colour: masks[window]}
+            _draw_panel(panel, flair[window], outlines, white)
     for panel, index in zip(axes[0], chosen, strict=True):
         panel.set_title(f"slice {truth.slices[index]}", fontsize=9)
     figure.suptitle(title, fontsize=10, color=LEAKY_COLOUR if leaky else "black", fontweight="bold")
+    colours = {"truth": TRUTH_COLOUR} | {CATALOGUE[model].label: CATALOGUE[model].colour for model in predictions}
     lines = [
-        Line2D([], [], color=TRUTH_COLOUR, label="truth"),
-        Line2D([], [], color=PREDICTION_COLOUR, linestyle="--", label="prediction"),
+        Line2D([], [], color=colour, linestyle="--" if index else "-", label=label)
+        for index, (label, colour) in enumerate(colours.items())
     ]
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    figure.legend(
+        handles=lines, loc="outside lower center", ncols=len(lines), fontsize=9,
+        facecolor="#444444", labelcolor="white",  # the truth's yellow cannot be seen on white
+    )  # fmt: skip
     return figure
 
 
-def _draw_panel(panel: Axes, flair: U8, truth: Bool, prediction: Bool, white: float) -> None:
+def _draw_panel(panel: Axes, flair: U8, outlines: Mapping[str, Bool], white: float) -> None:
     panel.imshow(flair, cmap="gray", vmin=0, vmax=white, interpolation="nearest")
-    for mask, colour, style in ((truth, TRUTH_COLOUR, "-"), (prediction, PREDICTION_COLOUR, "--")):
+    for (colour, mask), style in zip(outlines.items(), ("-", "--"), strict=True):
         if mask.any():
             # padded, so that an outline closes along the window's border
             x, y = (np.arange(-1, size + 1) for size in reversed(mask.shape))

@@ -26,6 +26,8 @@ from brainseg.report import genomics, headline
 from brainseg.report.figures import all_figures
 from brainseg.report.montage import Example
 from brainseg.report.page_inputs import Sources, changed_params
+from brainseg.report.ranked import ranked
+from brainseg.report.text_table import COLUMNS, few_warning, legend
 from brainseg.report.viewer import viewers
 
 FOLDER = Path(str(files("brainseg"))) / "report" / "page"
@@ -52,9 +54,14 @@ def write_page(
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("report.html").render(
         sources=sources,
+        title=_title(sources),
+        lead=headline.lead(sources.summaries["test"]),
+        legend=legend(sources.summaries["test"][ENSEMBLE]),
+        few=few_warning(sources.summaries["test"][ENSEMBLE]["volume"]["n"]),
+        ranked=ranked(truths, predictions[ENSEMBLE], sources.tables["per_patient"]),
         warnings=headline.warnings(sources.leaky, sources.phantom),
         changed=changed_params(sources.params),
-        columns=headline.COLUMNS,
+        columns=COLUMNS,
         results=headline.result_rows(sources.summaries["test"]),
         published=headline.published_rows(),
         paired=headline.paired_sentences(sources.summaries["paired"]),
@@ -95,6 +102,12 @@ def patient_rows(per_patient: pd.DataFrame) -> list[dict[str, Any]]:
             | {name: (int if metric.count else float)(own[name]) for name, metric in METRICS.items() if metric.page}
         )
     return rows
+
+
+def _title(sources: Sources) -> str:
+    patients = sources.summaries["test"][ENSEMBLE]["volume"]["n"]
+    kind = "synthetic test patient" if sources.phantom else "test patient"
+    return f"Tumour masks of {patients} {kind}" + "s" * (patients != 1)
 
 
 def _split_counts(sources: Sources) -> str:

@@ -66,10 +66,12 @@ def test_the_summary_for_a_pull_request(run: Path):
         volume, per_slice = test[model]["volume"], test[model]["slice"]
         cells = (
             f"{volume['dice_mean']:.3f} | {volume['dice_ci95_low']:.3f} to {volume['dice_ci95_high']:.3f} | "
-            f"{volume['dice_median']:.3f} | {per_slice['dice']:.3f} | "
-            f"{per_slice['dice_ci95_low']:.3f} to {per_slice['dice_ci95_high']:.3f} | "
+            f"{volume['dice_median']:.3f} | {volume['dice_min']:.3f} | {per_slice['dice']:.3f} | "
+            f"{volume['hd95_px_mean']:.1f} | {volume['nsd_2px_mean']:.3f} | "
         )
         assert f"| {name} | {cells}" in text
+    assert f"**{test['ensemble']['volume']['dice_mean']:.3f}** mean whole-volume Dice of the ensemble on 3" in text
+    assert "Only 3 test patients" in text
     assert "U-Net++ against U-Net on the same 3 patients: +0." in text
     assert "| Buda, Saha and Mazurowski 2019 | 0.836 | 0.873 | U-Net, 22-fold" in text
 

@@ -6,9 +6,9 @@ import pandas as pd
 
 from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.files import sha256
+from brainseg.model.catalogue import CATALOGUE
 from brainseg.report.overlays import (
     LEAKY_COLOUR,
-    PREDICTION_COLOUR,
     TRUTH_COLOUR,
     choose_slices,
     rank_patients,
@@ -103,12 +103,12 @@ class TestWrite:
             "truth": write_overlays(tmp_path / "truth", truths, nothing, scores, slices=2),
             "prediction": write_overlays(tmp_path / "prediction", no_truth, predictions, scores, slices=2),
         }
-        orange = {name: pixels(paths[0], TRUTH_COLOUR) for name, paths in drawn.items()}
-        blue = {name: pixels(paths[0], PREDICTION_COLOUR) for name, paths in drawn.items()}
-        assert orange["truth"] > orange["prediction"] + 100  # what is left is the legend's line
-        assert blue["prediction"] > blue["truth"] + 50
-        assert orange["both"] > orange["prediction"] + 50
-        assert blue["both"] > blue["truth"] + 50
+        yellow = {name: pixels(paths[0], TRUTH_COLOUR) for name, paths in drawn.items()}
+        green = {name: pixels(paths[0], CATALOGUE["unet"].colour) for name, paths in drawn.items()}
+        assert yellow["truth"] > yellow["prediction"] + 100  # what is left is the legend's line
+        assert green["prediction"] > green["truth"] + 50
+        assert yellow["both"] > yellow["prediction"] + 50
+        assert green["both"] > green["truth"] + 50
 
     def test_a_leaky_split_shows(self, tmp_path):
         honest = write_overlays(tmp_path / "a", *self.data(), slices=2)

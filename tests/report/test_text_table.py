@@ -38,6 +38,11 @@ def test_one_patient_has_no_interval():
     assert "0.812" in text
 
 
+def test_few_patients_are_said():
+    assert "Only 4 test patients" in format_table({"unet": entry(n=4)})
+    assert "Only" not in format_table({"unet": entry(n=5)})
+
+
 def test_no_row_is_wrapped():
     lines = format_table({"ensemble": entry()}).splitlines()
     assert lines[2].startswith("  ensemble")

@@ -2,17 +2,65 @@
 const byId = (id) => document.getElementById(id);
 const read = (id) => JSON.parse(byId(id).textContent);
 
-// Figures are drawn when they come into view: the page opens at once.
-const drawn = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    drawn.unobserve(target);
-    const figure = read("figure-" + target.dataset.figure);
-    Plotly.newPlot(target, figure.data, figure.layout, { responsive: true, displayModeBar: false });
-    target.dataset.drawn = "yes";
+// Figures: those in view are drawn at once, the others when the browser is idle, so that the page opens fast and is
+// whole when it is saved. Before printing all are drawn, in light colours.
+const places = [...document.querySelectorAll("[data-figure]")];
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let printing = false;
+
+function colours(layout) {
+  const [ink, grid] = dark.matches && !printing ? ["#eef1f5", "#3a424e"] : ["#1a1a1a", "#dddddd"];
+  const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
+  const update = { "font.color": ink };
+  for (const axis of axes) {
+    for (const part of ["gridcolor", "zerolinecolor", "linecolor"]) update[`${axis}.${part}`] = grid;
   }
+  return update;
+}
+
+function draw(place) {
+  if (place.dataset.drawn) return;
+  place.dataset.drawn = "yes";
+  place.replaceChildren(); // of a saved page: its picture of then
+  const figure = read("figure-" + place.dataset.figure);
+  Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+  Plotly.relayout(place, colours(figure.layout));
+}
+
+function recolour() {
+  places.forEach(draw);
+  places.forEach((place) => Plotly.relayout(place, { ...colours(place.layout), autosize: true }));
+}
+
+places.forEach((place) => delete place.dataset.drawn);
+const seen = new IntersectionObserver((entries) => {
+  entries.filter((entry) => entry.isIntersecting).forEach((entry) => draw(entry.target));
 }, { rootMargin: "200px" });
-document.querySelectorAll("[data-figure]").forEach((place) => drawn.observe(place));
+places.forEach((place) => seen.observe(place));
+const idle = window.requestIdleCallback ?? ((then) => setTimeout(then, 50));
+const drawRest = () => {
+  const next = places.find((place) => !place.dataset.drawn);
+  if (next) {
+    draw(next);
+    idle(drawRest);
+  } else {
+    document.body.dataset.drawn = "all";
+  }
+};
+addEventListener("load", () => idle(drawRest));
+dark.addEventListener("change", recolour);
+addEventListener("beforeprint", () => {
+  printing = true;
+  recolour();
+  showRows();
+  folded().forEach((part) => { part.open = true; });
+});
+addEventListener("afterprint", () => {
+  printing = false;
+  recolour();
+  showRows();
+});
+const folded = () => [...document.querySelectorAll("details")];
 
 // The table of patients: sort by a column, show those that fit the filters.
 const table = byId("patient-table");
@@ -34,21 +82,37 @@ table.tHead.addEventListener("click", (event) => {
   };
   rows.sort((a, b) => sign * compare(a, b) || a.dataset.patient.localeCompare(b.dataset.patient));
   table.tBodies[0].append(...rows);
+  showRows();
 });
 
-byId("filters").addEventListener("submit", (event) => event.preventDefault());
-byId("filters").addEventListener("input", () => {
+// A long table shows its first rows, until all are asked for or it is filtered.
+const FIRST_ROWS = 15;
+let all = rows.length <= FIRST_ROWS + 5;
+const allPatients = byId("all-patients");
+allPatients.addEventListener("click", () => {
+  all = true;
+  showRows();
+});
+
+function showRows() {
   const name = byId("filter-name").value.trim().toLowerCase();
   const institution = byId("filter-institution").value;
   const below = parseFloat(byId("filter-dice").value);
-  for (const row of rows) {
+  const filtered = name || institution || !isNaN(below);
+  let fitting = 0;
+  for (const row of table.tBodies[0].rows) {
     const fits = row.dataset.patient.toLowerCase().includes(name)
       && (!institution || row.dataset.institution === institution)
       && (isNaN(below) || parseFloat(row.dataset.ensemble) < below);
-    row.hidden = !fits;
+    fitting += fits;
+    row.hidden = !fits || (!all && !filtered && !printing && fitting > FIRST_ROWS);
   }
-  byId("filter-count").textContent = rows.filter((row) => !row.hidden).length + " patients";
-});
+  allPatients.hidden = all || Boolean(filtered);
+  byId("filter-count").textContent = `${fitting} patient${fitting === 1 ? "" : "s"}`;
+}
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("filters").addEventListener("input", showRows);
+showRows();
 
 // One patient: a slice at a time.
 const viewer = byId("viewer");
@@ -58,7 +122,7 @@ const models = switches.map((box) => box.dataset.show).filter((name) => name !==
 const SVG = "http://www.w3.org/2000/svg";
 let patient = null;
 
-table.addEventListener("click", (event) => {
+document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-open]");
   if (button) open(button.dataset.open);
 });
@@ -150,7 +214,7 @@ function drawBars() {
     Object.entries({ class: kind, x, y, width, height, fill: colour }).forEach(([key, value]) => part.setAttribute(key, value));
     return part;
   };
-  const parts = [add("here", 0, 0, 1, 1, "#bbbbbb")];
+  const parts = [add("here", 0, 0, 1, 1, "var(--here)")];
   models.forEach((name, order) => {
     patient.dice[name].forEach((dice, at) => {
       if (dice === null) return;
