@@ -8,9 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from brainseg.data.raw import MASK_SUFFIX, read_tif
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import Bool, size_text
 from brainseg.errors import DataError
+from brainseg.scans import tif_lzw
 from brainseg.scans.affine import shear_doubts, size_doubts
 from brainseg.scans.axial import axial, axial_size
 from brainseg.scans.nifti_file import is_nifti, load
@@ -70,7 +71,7 @@ def _read_folder(folder: Path) -> Bool:
     numbered = numbered_slices(folder, masks or tifs, MASK_SUFFIX if masks else "")
     planes: list[Image] = []
     for number in sorted(numbered):
-        plane = read_tif(numbered[number])
+        plane = tif_lzw.read(numbered[number])
         if plane.ndim != 2 or (planes and plane.shape != planes[0].shape):
             raise DataError(
                 f"{numbered[number]} is {size_text(plane.shape)}, expected one channel and one size in {folder}."

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from brainseg.data.raw import MASK_SUFFIX, decode_tif, read_tif
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import FLAIR, Bool, size_text
 from brainseg.errors import DataError
+from brainseg.scans import tif_lzw
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
@@ -47,7 +48,7 @@ class TifOrigin(Origin):
         for path in (out / _file(name, stem, MASK_SUFFIX) for stem in self.stems):
             if not path.is_file():
                 raise DataError(f"{path} does not exist; run brainseg predict again.")
-            if (plane := read_tif(path)).shape != self.size:
+            if (plane := tif_lzw.read(path)).shape != self.size:
                 raise DataError(
                     f"{path} is {size_text(plane.shape)}, its slice {size_text(self.size)}; run brainseg predict again."
                 )
@@ -138,7 +139,7 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
     """[n, height, width] or [n, height, width, 3], and warnings."""
     warnings: list[str] = []
     with overheard(warnings, str(folder)):
-        decoded = [decode_tif(path) for path in paths]
+        decoded = [tif_lzw.decode(path) for path in paths]
     planes = [plane for plane, _ in decoded]
     if inverted := sum(was for _, was in decoded):
         warnings.append(f"{inverted} of {len(paths)} slices store white as their lowest value: inverted")
@@ -173,7 +174,7 @@ def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
         mask_path = mask_beside(path)
         if not mask_path.is_file():
             raise DataError(f"{mask_path} does not exist; --score needs a mask beside every slice.")
-        mask = read_tif(mask_path)
+        mask = tif_lzw.read(mask_path)
         if mask.shape != tuple(shape):
             raise DataError(f"{mask_path} is {size_text(mask.shape)}, its image {size_text(shape)}; expected one size.")
         masks.append(mask > 0)

@@ -199,6 +199,33 @@ def test_a_codec_that_is_not_installed_is_named_with_what_to_install(tmp_path, m
         read_dicom({"flair": tmp_path / "s"})
 
 
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "1.2.840.10008.1.2.4.57",  # JPEG Lossless
+        "1.2.840.10008.1.2.4.70",  # JPEG Lossless, first-order prediction
+        "1.2.840.10008.1.2.4.80",  # JPEG-LS
+        "1.2.840.10008.1.2.4.90",  # JPEG 2000
+        "1.2.840.10008.1.2.5",  # RLE
+    ],
+)
+def test_a_series_that_was_compressed_without_loss_is_the_same(tmp_path, uid):
+    gdcm = pytest.importorskip("gdcm")
+    for path in write_series(tmp_path / "s", STACK, "FLAIR"):
+        reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+        reader.SetFileName(str(path))
+        assert reader.Read()
+        change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(uid)))
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer.SetFileName(str(path))
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        assert writer.Write()
+        assert pydicom.dcmread(path).file_meta.TransferSyntaxUID == uid
+    np.testing.assert_array_equal(read_dicom({"flair": tmp_path / "s"}).images[..., 1], STACK)
+
+
 @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.4.100", "1.2.3.4.5"])
 def test_a_transfer_syntax_that_nobody_decodes_is_named(tmp_path, uid):
     compressed_as(write_series(tmp_path / "s", STACK, "FLAIR"), uid)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 import pytest
 import tifffile
@@ -201,25 +199,6 @@ def test_white_as_zero_in_floats_is_one_sentence(tmp_path):
         DataError, match=r"case_1\.tif stores white as its lowest value, in float32; save it with black"
     ):
         read_tif_folder(written_each(tmp_path / "case", write))
-
-
-def test_a_missing_codec_is_named_and_the_file_is_called_whole(tmp_path, monkeypatch):
-    folder = written_each(tmp_path / "case", lambda p, plane: Image.fromarray(plane).save(p, compression="tiff_lzw"))
-
-    def missing(*_, **__):
-        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")  # as tifffile without it
-
-    monkeypatch.setattr(tifffile.TiffFile, "asarray", missing)
-    words = r"case_1.tif is whole but compressed .*LZW.*'imagecodecs' package.; install it with pip, or save the file"
-    with pytest.raises(DataError, match=words):
-        read_tif_folder(folder)
-
-
-@pytest.mark.skipif(importlib.util.find_spec("imagecodecs") is not None, reason="LZW can be decoded here")
-def test_lzw_without_its_codec_is_said_by_tifffile_in_these_words(tmp_path):
-    folder = written_each(tmp_path / "case", lambda p, plane: Image.fromarray(plane).save(p, compression="tiff_lzw"))
-    with pytest.raises(DataError, match="is whole but compressed"):
-        read_tif_folder(folder)
 
 
 def test_a_slice_that_claims_more_numbers_than_any_is_refused_before_it_is_decoded(tmp_path):
