@@ -90,8 +90,9 @@ def before() -> dict[str, list[str]]:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code; a test changes one file and puts it back."""
     root = tmp_path_factory.mktemp("copy")
+    left = shutil.ignore_patterns("unet*", "vendor", "__pycache__")
     for folder in FOLDERS:
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("weights", "vendor", "__pycache__"))
+        shutil.copytree(ROOT / folder, root / folder, ignore=left)
     return root
 
 
