@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -52,11 +51,6 @@ def read_pixels(series: Series) -> Series:
     for dataset in whole:
         if "PixelData" not in dataset:
             raise _cut_off(dataset.filename)
-        needed, there = _pixel_bytes(dataset), len(dataset.PixelData)
-        if there < needed and not dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-            raise DataError(
-                f"{dataset.filename} has {there} of {needed} bytes of pixels; it is cut off, copy it again."
-            )
     return whole
 
 
@@ -68,18 +62,6 @@ def first_header(folder: Path) -> Any | None:
     """
     path = next((path for path in sorted(folder.rglob("*")) if is_dicom(path)), None)
     return None if path is None else _read(path, pixels=False)
-
-
-def _pixel_bytes(dataset: Any) -> int:
-    """So many its header promises; 0 where it is compressed, or does not say, which is told later."""
-    try:
-        if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-            return 0
-        numbers = [int(dataset.get(key) or 1) for key in ("NumberOfFrames", "SamplesPerPixel")]
-        numbers += [int(dataset[key].value) for key in ("Rows", "Columns", "BitsAllocated")]
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return 0
-    return math.prod(numbers) // 8
 
 
 def _cut_off(path: Path | str) -> DataError:

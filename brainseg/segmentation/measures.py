@@ -114,7 +114,7 @@ def place(mask: Bool, brain: Bool) -> dict[str, str | None]:
     return {"side": side, "place": f"{names[0]} and {names[1]} third of the brain"}
 
 
-def _extent(found: Bool) -> tuple[int, int]:
+def _extent(found: Any) -> tuple[int, int]:
     inside = np.flatnonzero(found)
     return int(inside[0]), int(inside[-1])
 
