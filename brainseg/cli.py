@@ -1,4 +1,4 @@
-"""The command line: `brainseg predict` and `view` for scans, `shape` for masks, `compare` for runs.
+"""The command line: `brainseg predict`, `verify` and `view` for scans, `shape` for masks, `compare` for runs.
 
 Nothing heavy is imported unasked.
 """
@@ -159,6 +159,30 @@ def predict(
         )
         status = predict_watched(found, settings, workers)
     raise typer.Exit(status)
+
+
+@app.command()
+def verify(
+    result: Annotated[
+        Path,
+        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder of results, for all."),
+    ],
+    weights: Annotated[
+        Path | None, typer.Option(help="What the results were made with; the shipped weights if left out.")
+    ] = None,
+) -> None:
+    """Predict again and compare with the mask on the disk, voxel by voxel.
+
+    Scan, weights and files must be those of the result. The exit status is 0 if no voxel differs, and 1 if one does.
+    """
+    differing = 0
+    with mistakes_in_one_sentence():
+        from brainseg.cohort.verify import verify as verify_results
+
+        for found in verify_results(result, weights):
+            say(str(found))
+            differing += found.differing
+    raise typer.Exit(1 if differing else 0)
 
 
 @app.command()

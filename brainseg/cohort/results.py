@@ -20,6 +20,7 @@ from brainseg.inference.models import LoadedModels
 from brainseg.scans.cases import Case
 from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
+from brainseg.segmentation.measures import parts, place, rano
 from brainseg.segmentation.segmenter import Segmentation
 
 PANELS = 6
@@ -52,6 +53,9 @@ def report(
             "largest_diameter_mm": result.largest_diameter_mm,
             "largest_diameter_px": result.largest_diameter_px,
             "fraction_of_brain": voxels / brain if brain else 0.0,
+            "rano": rano(result.mask, scan.spacing, scan.slices),
+            "parts": parts(result.mask),
+            **place(result.mask, result.brain),
         },
         "brain": {
             "fraction_of_volume": float(result.brain.mean()),

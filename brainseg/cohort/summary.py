@@ -16,8 +16,8 @@ from brainseg.cohort.predict import Outcome
 from brainseg.cohort.records import publish
 
 COLUMNS = (
-    "case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "slices", "dice", "trained_on", "warnings",
-    "error",
+    "case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "rano_diameter_mm", "rano_perpendicular_mm",
+    "rano_product_mm2", "parts", "side", "brain_ml", "slices", "dice", "trained_on", "warnings", "error",
 )  # fmt: skip
 TEXTS = ("case", "warnings", "error")
 
@@ -110,6 +110,10 @@ def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
         "tumour_voxels": tumour["voxels"],
         "tumour_ml": tumour["volume_ml"],
         "largest_diameter_mm": tumour["largest_diameter_mm"],
+        **{f"rano_{key}": value for key, value in (tumour["rano"] or {}).items() if f"rano_{key}" in COLUMNS},
+        "parts": tumour["parts"],
+        "side": tumour["side"],
+        "brain_ml": report["brain"]["volume_ml"],
         "slices": len(tumour["slices"]),
         "dice": report.get("score", {}).get("dice"),
         "trained_on": report.get("score", {}).get("trained_on"),

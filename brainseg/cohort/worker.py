@@ -53,11 +53,15 @@ class Worker:
             maps: dict[str, Image] = {MASK_SUFFIX: result.mask}
             if settings.probability:
                 maps[PROBABILITY_SUFFIX] = result.probability
-            unwritten = scan.origin.write(staged, scan.name, maps, segmenter.models.name)
+            model = " ".join([segmenter.models.name, *segmenter.models.digests.values()])
+            unwritten = scan.origin.write(staged, scan.name, maps, model)
             if settings.overlay:
                 write_overlay(staged / f"{case.name}_overlay.png", scan, result)
             content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten)
+            for path, text in case.format.tables(case.name, content).items():
+                (staged / path).write_text(text, encoding="utf-8")
             content["made_by"]["preset"] = settings.preset
+            content["settings"] = {"stripped": settings.stripped, "trust_input": settings.trust_input}
             content |= {"input_sha256": found, "fingerprint": wanted}
             content = publish(staged, settings.out, record, content)
         return Outcome(case.name, "done", report=content)

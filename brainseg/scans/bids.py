@@ -18,6 +18,8 @@ from brainseg.scans.format import Shared
 from brainseg.scans.nifti import NiftiFormat, NiftiOrigin, read_nifti, write_nifti
 from brainseg.scans.scan import PROBABILITY_SUFFIX, SEQUENCES, Image, Scan
 
+RANO = ("slice", "diameter_mm", "perpendicular_mm", "product_mm2")
+"""What `report` says of the largest slice."""
 VERSION = "1.10.0"
 """Of the specification."""
 DESCRIPTION = "dataset_description.json"
@@ -54,9 +56,20 @@ def file_name(name: str, end: str, suffix: str) -> str:
     return "/".join([*filter(None, entities(name)), "anat", f"{name}{_ENDS[end]}{suffix}"])
 
 
+def stats_name(name: str) -> str:
+    """The table of a case's sizes, relative to --out."""
+    return "/".join([*filter(None, entities(name)), "anat", f"{name}_label-tumor_stats.tsv"])
+
+
 def root_of(flair: Path) -> Path:
     """The dataset that an image lies in."""
     return next((folder.parent for folder in flair.parents if folder.name.startswith("sub-")), flair.parent)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,15 @@ class BidsFormat(NiftiFormat):
         return replace(scan, origin=BidsOrigin(origin.image, sources))
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
-        return [file_name(name, end, suffix) for end in ends for suffix in (".nii.gz", ".json")]
+        return [*(file_name(name, end, suffix) for end in ends for suffix in (".nii.gz", ".json")), stats_name(name)]
+
+    def tables(self, name: str, report: Mapping[str, Any]) -> dict[str, str]:
+        """`*_label-tumor_stats.tsv`, one row; nothing that is known is `n/a`, as the specification has it."""
+        tumour, brain = report["tumour"], report["brain"]
+        row = {key: tumour[key] for key in ("volume_ml", "voxels", "parts", "side", "place")}
+        row |= {f"rano_{key}": value for key, value in (tumour["rano"] or dict.fromkeys(RANO)).items()}
+        row |= {"brain_volume_ml": brain["volume_ml"]}
+        return {stats_name(name): "\t".join(row) + "\n" + "\t".join(map(_cell, row.values())) + "\n"}
 
     def shared(self, flairs: Sequence[Path], out: Path) -> Shared:
         """What makes the folder a dataset; see `Format.shared`.

@@ -34,12 +34,10 @@ class DicomOrigin(NiftiOrigin):
     series: tuple[Any, ...] = ()
 
     def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
-        """The NIfTI files, and `<name>_seg.dcm` if there is tumour: a DICOM SEG cannot be empty; see `Origin.write`."""
+        """The NIfTI files, and `<name>_seg.dcm`, with tumour or without; see `Origin.write`."""
         super().write(out, name, maps, model)
-        if not (mask := maps[MASK_SUFFIX]).any():
-            return []
         try:
-            write_seg(out / _seg_name(name), mask, self.image, self.series, model)
+            write_seg(out / _seg_name(name), maps[MASK_SUFFIX], self.image, self.series, model)
         except DataError as error:
             return [str(error)]
         return []

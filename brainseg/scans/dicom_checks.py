@@ -51,6 +51,22 @@ def check_series(folder: Path, datasets: Series, trust: bool, warnings: list[str
         raise DataError(f"the series in {folder} is a colour picture (a screenshot?), expected grey values.")
     if not volume:
         _check_slices(folder, datasets)
+    for dataset in datasets:
+        if (there := len(dataset.PixelData)) < (needed := _pixel_bytes(dataset)):
+            path = dataset.filename
+            raise DataError(f"{path} has {there} of {needed} bytes of pixels; it is cut off, copy it again.")
+
+
+def _pixel_bytes(dataset: Any) -> int:
+    """So many its header promises; 0 where it is compressed, or does not say, which is told later."""
+    try:
+        if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+            return 0
+        numbers = [int(dataset.get(key) or 1) for key in ("NumberOfFrames", "SamplesPerPixel")]
+        numbers += [int(dataset[key].value) for key in ("Rows", "Columns", "BitsAllocated")]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return 0
+    return math.prod(numbers) // 8
 
 
 def _check_kind(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> None:

@@ -22,10 +22,10 @@ def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[A
 
     Args:
         path: .dcm to write.
-        mask: bool [n, height, width]; not empty.
+        mask: bool [n, height, width]; where it is empty, the segment has all frames, and nothing in them.
         image: the volume that the slices make.
         series: the FLAIR's slices, of pydicom.Dataset.
-        model: that found the mask.
+        model: that found the mask: its name, and behind it the digests of its weights.
 
     Raises:
         DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
@@ -46,6 +46,7 @@ def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) 
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 
+    model, *weights = model.split()
     stored = nib.Nifti1Image(to_stored(mask, image).astype(np.uint8), image.affine)
     pixels = highdicom.Volume.from_nibabel(stored, frame_of_reference_uid=series[0].FrameOfReferenceUID)
     description = highdicom.seg.SegmentDescription(
@@ -55,7 +56,10 @@ def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) 
         segmented_property_type=codes.SCT.Neoplasm,
         algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
-            name=f"brainseg {model}", version=brainseg.__version__, family=codes.DCM.ArtificialIntelligence
+            name=f"brainseg {model}",
+            version=brainseg.__version__,
+            family=codes.DCM.ArtificialIntelligence,
+            parameters={"weights_sha256": " ".join(weights)} if weights else None,
         ),
     )
     return highdicom.seg.Segmentation(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from brainseg.errors import DataError
 from brainseg.scans.names import folder_name
@@ -69,6 +69,15 @@ class Format(ABC):
             flair: its path.
             ends: of the files' names, before their suffix: those of the `maps` of `Origin.write`.
         """
+
+    def tables(self, name: str, report: Mapping[str, Any]) -> dict[str, str]:
+        """Files beside the mask that tell of it, by paths that `planned` has: their text.
+
+        Args:
+            name: of the case.
+            report: what becomes `<case>.json`.
+        """
+        return {}
 
     def choosing(self, rules: Mapping[str, str]) -> Format:
         """The same format, which reads the series that the user has chosen.

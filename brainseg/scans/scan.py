@@ -46,7 +46,7 @@ class Origin(ABC):
             name: of the case.
             maps: the mask, bool [n, height, width], under `MASK_SUFFIX`; a probability, float32 of that shape, under
                 `PROBABILITY_SUFFIX`. Files are called after the case, or its slices, with these at the end.
-            model: that found it.
+            model: that found it: its name, and behind it the digests of its weights.
 
         Returns:
             Warnings of what could not be written.

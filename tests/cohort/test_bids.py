@@ -69,6 +69,11 @@ def test_the_results_are_a_derivative(dataset, tmp_path):
             assert said["SpatialReference"] == said["Sources"][0] == f"bids:raw:{folder}/{name}_FLAIR.nii.gz"
             np.testing.assert_array_equal(image.affine, as_nifti(STACK, (12.0, 6.0, 6.0)).affine)
     assert len(json.loads((out / "sub-01/anat/sub-01_label-tumor_mask.json").read_text())["Sources"]) == 2
+    names, values = (out / "sub-01/anat/sub-01_label-tumor_stats.tsv").read_text().splitlines()
+    stats, report = dict(zip(names.split("\t"), values.split("\t"), strict=True)), outcomes["sub-01"].report
+    assert float(stats["volume_ml"]) == pytest.approx(report["tumour"]["volume_ml"], rel=1e-5)
+    assert float(stats["rano_product_mm2"]) == pytest.approx(report["tumour"]["rano"]["product_mm2"], rel=1e-5)
+    assert (stats["voxels"], stats["side"]) == (str(report["tumour"]["voxels"]), "both")
     described = json.loads((out / "dataset_description.json").read_text())
     assert (described["DatasetType"], described["DatasetLinks"]) == ("derivative", {"raw": "../.."})
     assert described["GeneratedBy"][0]["Name"] == "brainseg"

@@ -8,6 +8,8 @@ import numpy as np
 import pydicom
 import pytest
 
+import brainseg
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.scans.dicom import read_dicom
 from brainseg.scans.dicom_seg import write_seg
@@ -118,6 +120,19 @@ def test_the_seg_lies_where_the_mask_is(tmp_path):
     # by hand: slices at 10 + 5 i, rows 1 mm from -4 to posterior, columns 2 mm from -3 to left; NIfTI flips both
     expected = [(3 - 2 * c, 4 - r, 10 + 5 * z) for z, r, c in np.argwhere(mask).tolist()]
     assert sorted(map(tuple, points.round(3).tolist())) == sorted(expected)
+
+
+def test_a_seg_without_tumour_is_written_and_says_what_made_it(tmp_path):
+    write_series(tmp_path / "s", STACK, "FLAIR")
+    scan = read_dicom({"flair": tmp_path / "s"})
+    maps = {MASK_SUFFIX: np.zeros(STACK.shape, bool)}
+    assert scan.origin.write(tmp_path, "a", maps, f"ensemble {'1' * 64} {'2' * 64}") == []
+    seg = highdicom.seg.segread(tmp_path / "a_seg.dcm")
+    assert not seg.get_volume(combine_segments=True).array.any()
+    made = seg.get_segment_description(1).SegmentationAlgorithmIdentificationSequence[0]
+    assert (made.AlgorithmName, made.AlgorithmVersion) == ("brainseg ensemble", brainseg.__version__)
+    assert made.AlgorithmParameters == f"weights_sha256={'1' * 64} {'2' * 64}"
+    assert seg.ManufacturerModelName == "ensemble"
 
 
 def test_a_series_that_no_seg_can_refer_to_is_one_sentence(tmp_path):

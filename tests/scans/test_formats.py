@@ -139,7 +139,8 @@ def test_what_is_written_was_planned_and_is_read_back(tmp_path, npy, kind):
     maps = {MASK_SUFFIX: MASK, PROBABILITY_SUFFIX: PROBABILITY}
     assert scan.origin.write(out, name, maps, "fake") == []
     written = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
-    assert written == set(FORMATS[kind].planned(name, path, list(maps)))
+    planned = FORMATS[kind].planned(name, path, list(maps))
+    assert written == {file for file in planned if not file.endswith(".tsv")}  # a table is the report's
     np.testing.assert_array_equal(scan.origin.read_mask(out, name), MASK)
 
 
