@@ -276,3 +276,12 @@ def test_citation_and_changelog_name_the_last_release_and_the_code_is_it_or_on_t
     here = Version(brainseg.__version__)
     assert here == Version(released) or (here.is_devrelease and here > Version(released))
     assert citation["license"] == PROJECT["license"]
+
+
+def test_dvcs_plots_ask_nothing_from_the_network():
+    config = configparser.ConfigParser()
+    config.read_string(re.sub(r"^ +", "", (ROOT / ".dvc" / "config").read_text(), flags=re.MULTILINE))
+    page = (ROOT / ".dvc" / config["plots"]["html_template"]).read_text(encoding="utf-8")
+    assert "{plot_divs}" in page
+    assert "{scripts}" not in page
+    assert not re.search(r"""<(script|link)[^>]*(src|href)""", page)

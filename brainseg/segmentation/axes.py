@@ -14,7 +14,7 @@ SHIFTS = (-2, -1, 0, 1, 2)
 FEWEST = 64
 """Of points along the first axis: from left to right a scan has more. A thin slab of axial slices, all alike, has
 fewer."""
-MARGIN = 0.15
+MARGIN = 0.05
 """A head is its own mirror image from left to right, and from no other side. So much more alike along the first axis
 than along the last is said; measured in docs/decisions.md."""
 
