@@ -20,9 +20,9 @@ from brainseg.model.catalogue import NETWORKS
 from brainseg.model.forward import grid_probability
 from brainseg.model.networks import PlainUNet
 from brainseg.preprocess.inputs import network_input
+from brainseg.scans.array_origin import ArrayOrigin
 from brainseg.scans.canvas import canvas_for
 from brainseg.scans.scan import SEQUENCES, Scan
-from brainseg.segmentation.array import ArrayOrigin
 from brainseg.segmentation.segmenter import Segmenter
 from brainseg.shipped import FOLDER
 

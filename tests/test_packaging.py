@@ -18,6 +18,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 import brainseg
 from brainseg.inference.runtimes import RUNTIMES
@@ -267,7 +268,19 @@ def test_the_gpu_workflow_runs_no_code_of_forks():
     assert list(workflow[True]) == ["pull_request"]  # YAML 1.1 reads the key `on` as true
 
 
-def test_the_citation_names_this_version():
+def test_citation_and_changelog_name_the_last_release_and_the_code_is_it_or_on_the_way_to_the_next():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert citation["version"] == brainseg.__version__
+    released = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+    assert citation["version"] == released
+    here = Version(brainseg.__version__)
+    assert here == Version(released) or (here.is_devrelease and here > Version(released))
     assert citation["license"] == PROJECT["license"]
+
+
+def test_dvcs_plots_ask_nothing_from_the_network():
+    config = configparser.ConfigParser()
+    config.read_string(re.sub(r"^ +", "", (ROOT / ".dvc" / "config").read_text(), flags=re.MULTILINE))
+    page = (ROOT / ".dvc" / config["plots"]["html_template"]).read_text(encoding="utf-8")
+    assert "{plot_divs}" in page
+    assert "{scripts}" not in page
+    assert not re.search(r"""<(script|link)[^>]*(src|href)""", page)

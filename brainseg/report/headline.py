@@ -82,7 +82,7 @@ def summary_markdown(test: Mapping[str, Any], paired: Mapping[str, Any], *, phan
         f"{legend(counts)}\n",
         *(f"{text}\n" for text in few_warning(counts["volume"]["n"])),
         *(f"{text}\n" for text in paired_sentences(paired)),
-        "Figures of others on this data, whole volumes; another protocol is another question:\n",
+        "Figures of others on this data, whole volumes. Their protocols differ, so they cannot be compared directly:\n",
         markdown(("who", "mean", "median", "protocol"), published_rows()),
     ]
     return "\n".join(lines)

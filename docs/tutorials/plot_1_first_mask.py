@@ -25,9 +25,12 @@ import brainseg
 spacing = (150 / len(patient), 240 / 256, 240 / 256)
 result = brainseg.segment(patient.images, spacing=spacing)
 
-print(f"volume: {result.volume_ml:.1f} ml")
-print(f"largest diameter in a slice: {result.largest_diameter_mm:.0f} mm")
-print("warnings:", list(result.warnings))
+print(result)
+
+# %%
+# At the end of a notebook's cell the result shows itself.
+
+result
 
 # %%
 # Look at every mask before you use it. Here the truth is known, so it is drawn as well.
@@ -40,9 +43,9 @@ figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 for axis, number in zip(axes, sorted(largest), strict=True):
     axis.imshow(patient.images[number, :, :, 1], cmap="gray")
     axis.contour(result.mask[number], [0.5], colors="#56b4e9")
-    axis.contour(patient.masks[number], [0.5], colors="#e69f00", linestyles="dotted")
+    axis.contour(patient.masks[number], [0.5], colors="#f0e442", linestyles="dotted")
     axis.set(title=f"slice {number}", xticks=[], yticks=[])
-figure.suptitle("FLAIR, prediction (blue) and truth (orange, dotted)")
+figure.suptitle("FLAIR, prediction (blue) and truth (yellow, dotted)")
 
 # %%
 # The probability behind the mask shows where the networks were unsure. It is the value before the clean-up.

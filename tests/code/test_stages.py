@@ -56,7 +56,7 @@ HARMLESS = {
     "an error's sentence": ("model/training.py", "lower the learning rate", "choose a lower learning rate"),
     "an error's sentence put together elsewhere": ("model/training.py", "memory ran out while", "no memory was left while"),
     "help": ("../stages/train.py", "Which network.", "One of the networks."),
-    "the version": ("__init__.py", "0.1.0", "0.2.0"),
+    "the version": ("__init__.py", "0.2.0.dev0", "0.2.0"),
     "the reader of DICOM": ("scans/dicom.py", "def ", "def _not_there(): ...\ndef "),
     "a parameter's range": ("preprocess/skull_strip.py", "ge=0, le=20", "ge=0, le=30"),
     "a method of brain extraction": (
