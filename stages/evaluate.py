@@ -27,6 +27,9 @@ from brainseg.report.page_inputs import read_sources
 from brainseg.report.scores import measure
 from brainseg.report.text_table import format_table
 from brainseg.terminal import say
+from brainseg.trust.model import load_calibrations
+from brainseg.trust.rows import read_rows
+from brainseg.trust.worth import judged
 from stages._command import LOG, PARAMS, ParamsFile, run_command
 
 
@@ -52,13 +55,15 @@ def evaluate_models(
     truths = {p: select(slices.load(data / f"{p}.npz"), numbers) for p, numbers in wanted.items()}
     found = {model: _read(predictions / model, truths) for model in MODELS}
     results = measure(truths, found, division, settings, seed)
-    sources = read_sources(metrics, params, LOG, results)
+    trust = judged(read_rows(metrics / "trust_features.csv"), load_calibrations(), seed, settings.bootstrap)
+    sources = read_sources(metrics, params, LOG, results, trust)
     before_and_after = examples(sources.tables["patients"], raw, stripped, data)
 
     for name, table in results.tables.items():
         write_csv(metrics / f"{name}.csv", table)
     write_json(metrics / "paired.json", results.paired)
     write_json(metrics / "test.json", results.test)
+    write_json(metrics / "trust.json", trust)
     with atomic_path(metrics / "summary.md") as temporary:
         text = summary_markdown(results.test, results.paired, phantom=sources.phantom)
         temporary.write_text(text, encoding="utf-8")

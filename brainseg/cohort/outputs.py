@@ -18,6 +18,7 @@ from brainseg.scans.names import alike
 from brainseg.scans.scan import PROBABILITY_SUFFIX
 
 SUMMARY, SUMMARY_RECORD = "summary.csv", ".summary.json"
+WORKLIST, WORKLIST_RECORD = "worklist.csv", ".worklist.json"
 _SEAL = "sha256 of the lines above, by which brainseg knows its own file: "
 
 
@@ -73,8 +74,8 @@ def prepare(
                 _require_same_scan(out / record_name(name), record, case)
             if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
                 raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
-        if len(cases) > 1:
-            require_ours(out, read_record(out / SUMMARY_RECORD, SUMMARY).files, [SUMMARY])
+        for table, kept in ((WORKLIST, WORKLIST_RECORD), (SUMMARY, SUMMARY_RECORD))[: min(len(cases), 2)]:
+            require_ours(out, read_record(out / kept, table).files, [table])
     out.mkdir(parents=True, exist_ok=True)
     remove_left_over(out)
 
@@ -91,7 +92,8 @@ def _require_same_scan(path: Path, record: Record, case: Case) -> None:
 
 
 def _require_distinct(wanted: dict[str, list[str]]) -> None:
-    owners = {alike(name): "the cohort" for name in (SUMMARY, SUMMARY_RECORD)} if len(wanted) > 1 else {}
+    tables = (WORKLIST, WORKLIST_RECORD, *((SUMMARY, SUMMARY_RECORD) if len(wanted) > 1 else ()))
+    owners = {alike(name): "the cohort" for name in tables}
     for case, files in wanted.items():
         folders = set(filter(None, map(own_folder, files)))
         for name in [*files, *folders, record_name(case), log_name(case)]:

@@ -16,12 +16,14 @@ from brainseg.cohort.records import are_there, read_record
 from brainseg.data.slices import FLAIR, Bool, Float
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
+from brainseg.files import sha256
 from brainseg.inference.models import LoadedModels
 from brainseg.scans.cases import Case
 from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.measures import parts, place, rano
 from brainseg.segmentation.segmenter import Segmentation
+from brainseg.trust.model import CALIBRATION
 
 PANELS = 6
 PANEL_PX = 320
@@ -62,6 +64,7 @@ def report(
             "volume_ml": None if scan.spacing is None else brain * unit,
             "extracted_before": result.stripped,
         },
+        "trust": result.trust.as_json(),
         "warnings": [*result.warnings, *unwritten],
         "made_by": made_by(models, tta),
     }
@@ -89,6 +92,7 @@ def made_by(models: LoadedModels, tta: bool) -> dict[str, Any]:
         "runtime": models.runtime,
         "precision": models.precision,
         "device": models.device,
+        "calibration_sha256": sha256(CALIBRATION),
     }
 
 

@@ -6,7 +6,7 @@ import csv
 import json
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from brainseg.cohort.records import publish
 
 COLUMNS = (
     "case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "rano_diameter_mm", "rano_perpendicular_mm",
-    "rano_product_mm2", "parts", "side", "brain_ml", "slices", "dice", "trained_on", "warnings", "error",
+    "rano_product_mm2", "parts", "side", "brain_ml", "slices", "trust",
+    "expected_dice", "dice", "trained_on", "warnings", "error",
 )  # fmt: skip
 TEXTS = ("case", "warnings", "error")
 
@@ -43,7 +44,9 @@ def _size(report: dict[str, Any]) -> str:
             f"tumour of {tumour['volume_ml']:.1f} ml in {len(tumour['slices'])} slices, "
             f"{tumour['largest_diameter_mm']:.0f} mm across"
         )
-    return text + (f", Dice {report['score']['dice']:.4f}" if "score" in report else "")
+    trust = report["trust"]
+    text += f"; expected Dice {trust['dice']:.2f} (90% have {trust['dice_low']:.2f} or more): {trust['level']}"
+    return text + (f"; Dice {report['score']['dice']:.4f}" if "score" in report else "")
 
 
 def _warnings(outcome: Outcome) -> list[str]:
@@ -65,7 +68,7 @@ def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
     """
     rows = [_row(outcome, out) for outcome in sorted(outcomes, key=lambda outcome: outcome.case)]
     with staging(out) as staged:
-        _write_table(staged / SUMMARY, rows)
+        write_table(staged / SUMMARY, COLUMNS, rows)
         publish(staged, out, SUMMARY_RECORD, {"case": SUMMARY, "brainseg": brainseg.__version__})
     counts = Counter(outcome.status for outcome in outcomes)
     text = f"{len(outcomes)} cases: " + ", ".join(
@@ -82,15 +85,16 @@ def write_summary(outcomes: Sequence[Outcome], out: Path) -> str:
     return f"{text}; {out / SUMMARY}"
 
 
-def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """CSV with line feeds, floats to 6 significant digits; nothing where a value is unknown."""
     with path.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(handle, columns, lineterminator="\n")
         writer.writeheader()
         for row in rows:
-            texts = {column: _no_formula(row[column]) for column in TEXTS}
-            numbers = {key: f"{value:.6g}" for key, value in row.items() if isinstance(value, float)}
-            writer.writerow(row | texts | numbers)
+            plain = {key: _no_formula(value) for key, value in row.items()}
+            writer.writerow(
+                {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in plain.items()}
+            )
 
 
 def _no_formula(text: Any) -> Any:
@@ -115,6 +119,8 @@ def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
         "side": tumour["side"],
         "brain_ml": report["brain"]["volume_ml"],
         "slices": len(tumour["slices"]),
+        "trust": report["trust"]["level"],
+        "expected_dice": report["trust"]["dice"],
         "dice": report.get("score", {}).get("dice"),
         "trained_on": report.get("score", {}).get("trained_on"),
         "warnings": "; ".join(report["warnings"]),

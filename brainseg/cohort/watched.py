@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from brainseg.cohort.predict import Outcome, Settings, predict_cases
 from brainseg.cohort.summary import line, write_summary
+from brainseg.cohort.worklist import write_worklist
 from brainseg.scans.cases import Case, left_out
 from brainseg.terminal import INTERRUPTED, MISTAKE, TERMINATED, say
 
@@ -51,6 +52,7 @@ def predict_watched(cases: Sequence[Case], settings: Settings, workers: int) -> 
                 outcomes.append(outcome)
                 bar.advance(task)
                 say(line(outcome), err=outcome.status == "failed")
+            write_worklist(outcomes, settings.out)
             if len(cases) > 1:
                 say(write_summary(outcomes, settings.out))
     except KeyboardInterrupt as interrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from brainseg.data.slices import Bool, Float, SliceSet
 from brainseg.errors import DataError
 from brainseg.files import write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, Record, choose
-from brainseg.inference.predictor import Networks, predict_volume, save_prediction
+from brainseg.inference.predictor import Networks, VolumePrediction, predict_volume, save_prediction
 from brainseg.inference.torch import load_network
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.store import load_info, load_state, save_model
@@ -84,14 +84,17 @@ def choose_all(networks: Networks, patients: Patients, params: PostprocessParams
     return chosen
 
 
-def predict_patients(networks: Networks, patients: Patients, chosen: Mapping[str, Chosen], folder: Path) -> None:
-    """Write each model's prediction of each patient as `<folder>/<model>/<patient>.npz`."""
+def predict_patients(
+    networks: Networks, patients: Patients, chosen: Mapping[str, Chosen], folder: Path
+) -> Iterator[tuple[str, SliceSet, Bool, VolumePrediction]]:
+    """Write each model's prediction of each patient as `<folder>/<model>/<patient>.npz`, and yield it."""
     choices = {name: each.choice for name, each in chosen.items()}
     tta = next(iter(chosen.values())).record.tta
     for patient, whole, keep in patients:
         found = predict_volume(networks, whole, choices, tta=tta, keep=keep)
         for name, mask in found.masks.items():
             save_prediction(folder / name / f"{patient}.npz", mask, found.probabilities[name], whole.slices[keep])
+        yield patient, whole, keep, found
 
 
 def save_chosen(folder: Path, trained: Path, chosen: Mapping[str, Chosen], *, leaky: bool) -> None:

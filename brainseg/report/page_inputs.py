@@ -56,7 +56,7 @@ class Sources:
         return bool(self.params["download"]["source"] == "phantom")
 
 
-def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> Sources:
+def read_sources(metrics: Path, params: Path, log: Path, results: Results, trust: Mapping[str, Any]) -> Sources:
     """Gather everything that the page shows.
 
     Args:
@@ -65,6 +65,7 @@ def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> So
         params: params.yaml.
         log: logs/stages.csv; need not exist.
         results: on test patients.
+        trust: content of metrics/trust.json.
 
     Raises:
         DataError: a file is missing or cannot be read.
@@ -74,7 +75,7 @@ def read_sources(metrics: Path, params: Path, log: Path, results: Results) -> So
     return Sources(
         tables={name: _table(metrics / f"{name}.csv") for name in (*TABLES, *[table] * shapes)} | dict(results.tables),
         summaries={name: _summary(metrics / f"{name}.json") for name in (*SUMMARIES, *[summary] * shapes)}
-        | {"test": results.test, "paired": results.paired},
+        | {"test": results.test, "paired": results.paired, "trust": trust},
         params=read_yaml(params),
         commit=_commit(params.resolve().parent),
         stages=_stages(log),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from dataclasses import dataclass
 from itertools import repeat
@@ -22,11 +21,16 @@ from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripp
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 from brainseg.segmentation.brain import find_scan_brain
+from brainseg.shipped import FOLDER, listed
+from brainseg.trust.model import load_calibrations
 from brainseg.trust.sequence import load_recogniser, refusal
+from brainseg.trust.setups import opinions, setup_of
+from brainseg.trust.trust import Cap, Trust, judge
 
 Float = npt.NDArray[np.float32]
 SURE = 0.9
 """A highest probability below this is worth a warning; tumours of the training data reach 0.99 and more."""
+STRANGERS = "trust was learnt from the networks that are shipped and from their kind, and these are others"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Segmentation:
         stripped: the scan's brain had been extracted before.
         spacing: millimetres between slices, rows and columns; None where unknown.
         warnings: one sentence each.
+        trust: how far the mask can be trusted.
         on_canvas: float32 [n, side, side] in 0..1, the probability on the networks' canvas.
         canvas: where the scan's slices lie on it.
     """
@@ -48,6 +53,7 @@ class Segmentation:
     stripped: bool
     spacing: Spacing | None
     warnings: tuple[str, ...]
+    trust: Trust
     on_canvas: Float
     canvas: Canvas
 
@@ -85,7 +91,8 @@ class Segmenter:
         self.tta = models.tta if tta is None else tta
         self._info = next(info for _, info in models.networks.values())
         self._stripper = _stripper(self._info.skull_strip)
-        self._recogniser = load_recogniser()
+        self._recogniser, self._calibrations = load_recogniser(), load_calibrations()
+        self._shipped = set(models.digests.values()) <= set(listed(FOLDER).values())
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         """Segment `scan`.
@@ -104,23 +111,29 @@ class Segmenter:
         images = to_canvas(scan.images, canvas)
         find = functools.partial(self.find_brain, canvas=canvas, spacing=scan.spacing, stripped=stripped, trust=trust)
         whole, brain = prepare(Volume(images, np.ones(images.shape[:3], bool), scan.slices), find, self._info.clahe)
+        doubts = self._sequence_doubts(images, brain, trust)
         name, choice = self.models.name, self.models.choice
         found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta)
         volume, mask = found.probabilities[name], found.masks[name]
         threshold = threshold_for(volume, choice)
-        warnings = [*scan.warnings, *brain.warnings]
-        if len(scan.slices) == 1:
-            warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
-        if mask.any() and volume.max() < SURE:
-            warnings.append(f"the networks are unsure: tumour has a probability of {volume.max():.2f} at most")
-        if not mask.any():
-            warnings.append("no tumour was found")
+        on_scan = mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold)
+        brain_on_scan = mask_from_canvas((plane.astype(np.float32) for plane in brain.mask), canvas, 0.5)
+        caps: list[Cap] = [(sentence, "unreliable") for sentence in doubts]
         return Segmentation(
-            mask=mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold),
-            brain=mask_from_canvas((plane.astype(np.float32) for plane in brain.mask), canvas, 0.5),
+            mask=on_scan,
+            brain=brain_on_scan,
             stripped=brain.stripped,
             spacing=scan.spacing,
-            warnings=tuple(warnings),
+            warnings=(*scan.warnings, *brain.warnings, *doubts, *_warnings(volume, mask)),
+            trust=judge(
+                opinions(found, whole, name, choice, mask),
+                self._calibrations.setups[setup_of(name, flips=self.tta)],
+                scan.slices,
+                volume=int(np.count_nonzero(on_scan)),
+                brain=int(np.count_nonzero(brain_on_scan)),
+                voxel_ml=None if scan.spacing is None else float(np.prod(scan.spacing)) / 1000,
+                caps=caps + ([] if self._shipped else [(STRANGERS, "check")]),
+            ),
             on_canvas=volume,
             canvas=canvas,
         )
@@ -134,16 +147,35 @@ class Segmenter:
         stripped: bool | None = None,
         trust: bool = False,
     ) -> Brain:
-        """Brain extraction alone, and a look at what is in it: see `find_scan_brain` and `refusal`."""
+        """Brain extraction alone: see `find_scan_brain`."""
         known = self._info.skull_strip
-        brain = find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
+        return find_scan_brain(images, canvas, spacing, known, self._stripper, stripped, trust)
+
+    def _sequence_doubts(self, images: U8, brain: Brain, trust: bool) -> list[str]:
+        """Warnings where what was given as FLAIR does not look like one.
+
+        Raises:
+            NotTrusted: that is sure, and the user does not insist.
+        """
         if brain.method == "none" and not brain.stripped:
-            return brain  # nobody knows where the brain is
-        warnings = list(brain.warnings)
+            return []  # nobody knows where the brain is
+        doubts: list[str] = []
         if found := refusal(images[..., FLAIR], brain.mask, self._recogniser):
             sentence, sure = found
-            doubt(sentence, trust or not sure, warnings)
-        return dataclasses.replace(brain, warnings=tuple(warnings))
+            doubt(sentence, trust or not sure, doubts)
+        return doubts
+
+
+def _warnings(volume: Float, mask: Bool) -> list[str]:
+    """Of what the networks say."""
+    warnings = []
+    if len(mask) == 1:
+        warnings.append("a single slice: brain extraction and clean-up miss the neighbours, expect a worse mask")
+    if mask.any() and volume.max() < SURE:
+        warnings.append(f"the networks are unsure: tumour has a probability of {volume.max():.2f} at most")
+    if not mask.any():
+        warnings.append("no tumour was found")
+    return warnings
 
 
 def _stripper(params: SkullStripParams) -> Stripper | None:

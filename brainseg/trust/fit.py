@@ -36,8 +36,6 @@ LEAST_SPREAD = 0.02
 RIGHT, WRONG = 0.8, 0.7
 """90% of masks that are called good have the first Dice at least; a Dice below the second is of little use."""
 OFTEN = 0.5
-NO_DIGEST = "0" * 64
-"""Of rows that are no file."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +75,18 @@ def out_of_fold(rows: Rows, names: Sequence[str] = tuple(FEATURES)) -> Told:
     parts, level = np.full((4, len(rows)), np.nan), np.full(len(rows), "unreliable")
     for fold in _folds(rows):
         left = rows.fold == fold
-        told = tell(fit(rows.of(~left), names, NO_DIGEST), rows.of(left))
+        told = tell(fit(rows.of(~left), names), rows.of(left))
         parts[:, left] = told.dice, told.dice_low, told.volume_low, told.volume_high
         level[left] = told.level
     return Told(parts[0], parts[1], parts[2], parts[3], level)
 
 
-def fit(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
+def fit(rows: Rows, names: Sequence[str]) -> Calibration:
     """Learn all constants.
 
     Args:
         rows: of two folds at least.
         names: candidate features, of which at most `AT_MOST` are taken.
-        digest: SHA-256 of the rows' file.
 
     Raises:
         DataError: fewer than two folds with masks that are not empty.
@@ -101,7 +98,6 @@ def fit(rows: Rows, names: Sequence[str], digest: str) -> Calibration:
     left = _Left.of(rows, names)
     bound = max(conformal_quantile((left.expected - rows.dice) / dice_spread(left.expected, FLOOR)), 0.0)
     update = {
-        "rows_sha256": digest,
         "dice_bound": bound,
         "volume_bound": conformal_quantile(np.abs(_log_ratio(rows) - left.bias) / left.spread),
         "levels": levels(left.expected, rows.dice, bound),
@@ -176,7 +172,6 @@ def _constants(rows: Rows, names: Sequence[str]) -> Calibration:
     }
     return Calibration(
         rows=len(rows),
-        rows_sha256=NO_DIGEST,
         terms=weighed,
         dice=float(np.clip(rows.dice.mean() + z.mean(0) @ by_dice, 0, 1)),
         dice_bound=0.0,

@@ -18,6 +18,7 @@ from brainseg.data.slices import Float64
 from brainseg.params import Params
 from brainseg.trust.constants import load_constants
 from brainseg.trust.features import FEATURES
+from brainseg.trust.setups import SETUPS
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 AT_MOST = 10
@@ -63,7 +64,6 @@ class Calibration(Params):
 
     Attributes:
         rows: how many masks they were learnt from.
-        rows_sha256: of the CSV with these masks.
         terms: by name of a feature.
         dice: expected Dice where all distances are 0.
         dice_bound: so many spreads below the expected Dice lies the bound that 90% keep.
@@ -75,7 +75,6 @@ class Calibration(Params):
     """
 
     rows: int = Field(ge=1)
-    rows_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     terms: dict[str, Term] = Field(max_length=AT_MOST)
     dice: Share
     dice_bound: Weight
@@ -130,6 +129,29 @@ class Calibration(Params):
         return np.minimum(low, 1), np.maximum(high, 1)
 
 
+class Calibrations(Params):
+    """The constants of every setup, and which masks they were learnt from.
+
+    Attributes:
+        made_from: path of the CSV of rows.
+        rows_sha256: of that CSV.
+        patients: whose masks these are.
+        setups: by name, all of `SETUPS`.
+    """
+
+    made_from: str
+    rows_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    patients: list[str] = Field(min_length=1)
+    setups: dict[str, Calibration]
+
+    @field_validator("setups")
+    @classmethod
+    def _whole(cls, setups: dict[str, Calibration]) -> dict[str, Calibration]:
+        if set(setups) != set(SETUPS):
+            raise ValueError(f"it has {', '.join(setups) or 'no setup'}, expected {', '.join(SETUPS)}")
+        return setups
+
+
 def distance(name: str, values: Any, term: Term) -> Float64:
     """How far values of a feature are from good: 0 there and beyond, at most `term.most`."""
     worse = FEATURES[name].better * (term.good - np.asarray(values, np.float64)) / term.scale
@@ -141,11 +163,11 @@ def dice_spread(expected: Float64, floor: float) -> Float64:
     return floor + 1 - expected
 
 
-def load_calibration(path: Path = CALIBRATION) -> Calibration:
+def load_calibrations(path: Path = CALIBRATION) -> Calibrations:
     """Read the constants.
 
     Raises:
         DataError: the file is missing, too large, or no JSON.
         ParamsError: a constant is missing, ill-typed or out of range.
     """
-    return load_constants(path, Calibration, "which says how far masks are trusted")
+    return load_constants(path, Calibrations, "which says how far masks are trusted")

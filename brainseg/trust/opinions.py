@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from brainseg.data.slices import U8, Bool, Float, Float64
 from brainseg.errors import DataError
+from brainseg.model.forward import Half
 from brainseg.preprocess.morphology import morphology
 
 FAINT = 0.05
@@ -34,7 +35,7 @@ class Opinions:
     """One volume, and what was said of it.
 
     Attributes:
-        plain: member -> float32 [n, height, width] in 0..1.
+        plain: member -> float16 or float32 [n, height, width] in 0..1.
         flipped: member -> the same, of the mirror image and mirrored back; empty where no flip was asked.
         mask: bool [n, height, width], what is handed out.
         threshold: from which probability on a voxel was tumour.
@@ -46,8 +47,8 @@ class Opinions:
         DataError: no member, flips of other members, or shapes that differ.
     """
 
-    plain: Mapping[str, Float]
-    flipped: Mapping[str, Float]
+    plain: Mapping[str, Float | Half]
+    flipped: Mapping[str, Float | Half]
     mask: Bool
     threshold: float
     brain: Bool
@@ -83,7 +84,10 @@ class Seen:
     @cached_property
     def views(self) -> list[Float]:
         """Each member's probabilities, then each flip's."""
-        return [view[self.box] for view in (*self.opinions.plain.values(), *self.opinions.flipped.values())]
+        return [
+            view[self.box].astype(np.float32)
+            for view in (*self.opinions.plain.values(), *self.opinions.flipped.values())
+        ]
 
     @cached_property
     def members(self) -> list[Float]:

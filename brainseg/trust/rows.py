@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +13,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brainseg.data.slices import Bool, Float64, Int
+from brainseg.data.raw import institution
+from brainseg.data.slices import Bool, Float64, Int, SliceSet
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
+from brainseg.inference.postprocess import Choice
+from brainseg.inference.predictor import VolumePrediction
 from brainseg.trust.features import FEATURES, features
 from brainseg.trust.opinions import Opinions
+from brainseg.trust.setups import all_setups
 
 Words = npt.NDArray[Any]
 """Of str; NumPy's name for them ends in an underscore, which reads as a link in the reference."""
-KEYS = ("patient", "fold", "institution")
+KEYS = ("setup", "patient", "fold", "institution")
 FIGURES = ("dice", "true_volume", "predicted_volume")
 COLUMNS = (*KEYS, *FIGURES, *FEATURES)
-"""Of the CSV. `fold` is that of the networks, which have seen none of its patients; the volumes are in voxels."""
+"""Of the CSV. `setup` is one of `SETUPS`; `fold` is that of the networks, which have seen none of its patients; the
+volumes are in voxels."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,13 @@ class Rows:
     """Masks by networks that had not seen the patient, beside the truth.
 
     Attributes:
-        patient, fold, institution: str [n].
+        setup, patient, fold, institution: str [n].
         dice: float [n] in 0..1, of the mask and the truth.
         true_volume, predicted_volume: int [n], voxels.
         features: name -> float [n], all of `FEATURES`.
     """
 
+    setup: Words
     patient: Words
     fold: Words
     institution: Words
@@ -54,20 +61,36 @@ class Rows:
         return Rows(**plain, features={name: values[chosen] for name, values in self.features.items()})
 
 
-def row(patient: str, fold: int | str, institution: str, opinions: Opinions, truth: Bool) -> dict[str, Any]:
+def row(setup: str, patient: str, fold: int | str, opinions: Opinions, truth: Bool) -> dict[str, Any]:
     """One line of the CSV, by the names of `COLUMNS`.
 
     Args:
-        patient: its name.
+        setup: of `SETUPS`.
+        patient: its name, which tells where the scan was made.
         fold: of the networks; 0 where there is one split.
-        institution: where the scan was made, for a look at each.
         opinions: what networks that had not seen the patient say.
         truth: bool [n, height, width].
     """
     found = overlap(truth, opinions.mask)
     volumes = {"true_volume": found.tp + found.fn, "predicted_volume": found.tp + found.fp}
-    keys = {"patient": patient, "fold": fold, "institution": institution}
+    keys = {"setup": setup, "patient": patient, "fold": fold, "institution": institution(patient)}
     return keys | {"dice": found.dice} | volumes | features(opinions)
+
+
+def patient_rows(
+    patient: str, whole: SliceSet, keep: Bool, found: VolumePrediction, choices: Mapping[str, Choice]
+) -> list[dict[str, Any]]:
+    """A line for every setup that can be had of a patient's prediction; `fold` is 0.
+
+    Args:
+        patient: its name.
+        whole: its prepared volume.
+        keep: bool [n], the slices that `found` is of.
+        found: of all `MODELS`.
+        choices: the post-processing of all `MODELS`.
+    """
+    setups = all_setups(found, whole, choices, keep)
+    return [row(setup, patient, 0, opinions, whole.masks[keep]) for setup, opinions in setups]
 
 
 def read_rows(path: Path) -> Rows:
@@ -94,8 +117,8 @@ def rows_of(lines: Sequence[Mapping[str, Any]], where: str = "the rows") -> Rows
     """Lines as `row` makes them, or as text, in columns; errors as in `read_rows`."""
     if not lines:
         raise DataError(f"{where} hold no patient, expected one a line.")
-    names = [str(line["patient"]) for line in lines]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    names = Counter((str(line["setup"]), str(line["patient"])) for line in lines)
+    if twice := sorted(patient for (_, patient), times in names.items() if times > 1):
         raise DataError(f"{where} hold {twice[0]} twice; the folds must come from one division of the patients.")
     numbers = {name: [_number(line, name, where) for line in lines] for name in (*FIGURES, *FEATURES)}
     for name, figures in numbers.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,24 +51,42 @@ class Trust:
         }
 
 
+Cap = tuple[str, Level]
+"""Something that the features do not see: a sentence without a full stop, and the level that no mask is above then."""
+RISING: tuple[Level, ...] = ("unreliable", "check", "good")
+
+
 def judge(
-    opinions: Opinions, calibration: Calibration, slices: Int, *, volume: int, brain: int, voxel_ml: float | None
+    opinions: Opinions,
+    calibration: Calibration,
+    slices: Int,
+    *,
+    volume: int,
+    brain: int,
+    voxel_ml: float | None,
+    caps: Sequence[Cap] = (),
 ) -> Trust:
     """How far a mask can be trusted, and why.
 
     Args:
         opinions: what the networks say, on their grid.
-        calibration: of `load_calibration()`.
+        calibration: a setup's, of `load_calibrations()`.
         slices: int [n], the slices' numbers as the user knows them.
         volume: see `trust_in`.
         brain: see `trust_in`.
         voxel_ml: see `trust_in`.
+        caps: what is known beside; of an unreliable one nothing is expected, as of what the calibration knows nothing.
     """
     seen = Seen(opinions)
     found = features_of(seen)
     plain = trust_in(found, calibration, volume=volume, brain=brain, voxel_ml=voxel_ml)
-    why = reasons_for(seen, found, calibration, slices, good=plain.level == "good")
-    return dataclasses.replace(plain, reasons=why)
+    level = min([plain.level, *(level for _, level in caps)], key=RISING.index)
+    why = tuple(sentence for sentence, _ in caps) + reasons_for(
+        seen, found, calibration, slices, good=plain.level == "good"
+    )
+    if any(level == RISING[0] for _, level in caps):
+        plain = Trust(0.0, 0.0, level, 0, brain, (), voxel_ml)
+    return dataclasses.replace(plain, level=level, reasons=why)
 
 
 def trust_in(
@@ -83,7 +101,7 @@ def trust_in(
 
     Args:
         features: of `features()`.
-        calibration: of `load_calibration()`.
+        calibration: a setup's, of `load_calibrations()`.
         volume: voxels of the mask on the scan's own grid.
         brain: voxels of the brain there; no tumour is larger.
         voxel_ml: millilitres of a voxel; None where unknown.

@@ -18,6 +18,7 @@ from brainseg.scans.canvas import canvas_for
 from brainseg.scans.cases import Case, find_cases
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.segmenter import Segmentation
+from brainseg.trust.trust import Trust
 
 
 class FakeSegmenter:
@@ -35,7 +36,8 @@ class FakeSegmenter:
         mask = flair > flair.mean()
         canvas = canvas_for(*flair.shape[1:], None)
         on_canvas = np.zeros((len(flair), canvas.side, canvas.side), np.float32)
-        return Segmentation(mask, np.ones_like(mask), False, scan.spacing, scan.warnings, on_canvas, canvas)
+        trust = Trust(0.8, 0.6, "check", 1, mask.size, ("it is a fake",))
+        return Segmentation(mask, np.ones_like(mask), False, scan.spacing, scan.warnings, trust, on_canvas, canvas)
 
 
 def in_this_process(

@@ -13,9 +13,13 @@ from scipy import ndimage
 from brainseg.data import slices
 from brainseg.data.phantom import PhantomParams, write_phantom
 from brainseg.data.raw import TREE, list_patients, read_patient
+from brainseg.data.slices import FLAIR
 from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import save_prediction
 from brainseg.model.catalogue import MODELS, NETWORKS
+from brainseg.trust.opinions import Opinions
+from brainseg.trust.rows import row
+from brainseg.trust.setups import SETUPS
 from tests.pipeline import ROOT, merge, run_module
 
 SHIFTS = {"unet": 3, "unetpp": 1, "ensemble": 2}
@@ -39,7 +43,7 @@ def write_earlier_stages(root: Path) -> None:
 
 
 def _write_data_and_predictions(root: Path) -> None:
-    rows = []
+    rows, features = [], []
     for index, folder in enumerate(list_patients(root / "data" / "raw")):
         whole = read_patient(root / "data" / "raw" / TREE / folder.name)
         for name in ("stripped", "clahe"):
@@ -50,6 +54,11 @@ def _write_data_and_predictions(root: Path) -> None:
             mask = np.roll(whole.masks, SHIFTS.get(model, 0), axis=2)
             soft = ndimage.gaussian_filter(mask.astype(np.float32), (0, 1, 1)).clip(0, 1)
             save_prediction(root / "predictions" / model / f"{folder.name}.npz", mask, soft, whole.slices)
+        if split == "test":
+            said = {model: np.roll(whole.masks, SHIFTS[model], axis=2).astype(np.float32) for model in NETWORKS}
+            opinions = Opinions(said, {}, said[NETWORKS[0]] > 0, 0.5, whole.brain, whole.images[..., FLAIR], 0)
+            features.append(row(SETUPS[0], folder.name, 0, opinions, whole.masks))
+    write_csv(root / "metrics" / "trust_features.csv", pd.DataFrame(features))
     write_csv(root / "splits" / "split.csv", pd.DataFrame(rows, columns=["patient", "slice", "split"]))
 
 

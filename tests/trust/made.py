@@ -6,6 +6,7 @@ import numpy as np
 
 from brainseg.trust.features import FEATURES
 from brainseg.trust.rows import Rows, rows_of
+from brainseg.trust.setups import SETUPS
 
 
 def made(n: int = 90, folds: int = 5, seed: int = 0, noise: float = 0.02, teller: str = "members_dice") -> Rows:
@@ -17,6 +18,6 @@ def made(n: int = 90, folds: int = 5, seed: int = 0, noise: float = 0.02, teller
         seen = {name: float(rng.normal()) for name in FEATURES} | {teller: 1 - gap}
         dice = float(np.clip(0.93 - 0.8 * gap + rng.normal(0, noise), 0, 1))
         true = 10_000 * float(np.exp(rng.normal(0, 0.03 + 0.3 * gap)))
-        line = {"patient": f"p{i}", "fold": i % folds, "institution": "CS", "dice": dice}
+        line = {"setup": SETUPS[0], "patient": f"p{i}", "fold": i % folds, "institution": "CS", "dice": dice}
         lines.append(line | {"true_volume": int(true), "predicted_volume": 10_000} | seen)
     return rows_of(lines)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from brainseg.errors import DataError, ParamsError
-from brainseg.trust.model import Calibration, load_calibration
+from brainseg.trust.model import Calibration, load_calibrations
+from brainseg.trust.setups import SETUPS
 from brainseg.trust.trust import trust_in
 
 CONSTANTS = {
     "rows": 88,
-    "rows_sha256": "0" * 64,
     "terms": {
         "members_dice": {"good": 0.95, "scale": 0.1, "most": 6.0, "seen": 3.0, "dice": 0.1, "volume": 0.05},
         "volume_gap": {"good": 0.1, "scale": 0.2, "most": 4.0, "seen": 2.0, "dice": 0.05, "volume": 0.0},
@@ -28,6 +28,14 @@ CONSTANTS = {
     "volume_spread": 0.1,
     "volume_bound": 1.5,
     "levels": {"good": 0.85, "unreliable": 0.7},
+}
+
+
+FILE = {
+    "made_from": "metrics/rows.csv",
+    "rows_sha256": "0" * 64,
+    "patients": ["p"],
+    "setups": {name: CONSTANTS for name in SETUPS},
 }
 
 
@@ -124,37 +132,48 @@ class TestFile:
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return path
 
+    def of(self, constants: object) -> dict[str, object]:
+        return FILE | {"setups": {name: constants for name in SETUPS}}
+
     def test_is_read_back(self, tmp_path: Path):
-        assert load_calibration(self.write(tmp_path, CONSTANTS)) == calibration()
+        found = load_calibrations(self.write(tmp_path, FILE))
+        assert (found.patients, found.setups) == (["p"], dict.fromkeys(SETUPS, calibration()))
 
     @pytest.mark.parametrize("key", CONSTANTS)
     def test_every_constant_is_needed(self, tmp_path: Path, key: str):
         rest = {name: value for name, value in CONSTANTS.items() if name != key}
-        with pytest.raises(ParamsError, match=f"calibration.json.{key} is missing"):
-            load_calibration(self.write(tmp_path, rest))
+        with pytest.raises(ParamsError, match=rf"calibration\.json\.setups\.ensemble\+flips\.{key} is missing"):
+            load_calibrations(self.write(tmp_path, self.of(rest)))
 
     def test_every_constant_of_a_feature_is_needed(self, tmp_path: Path):
         content = copy.deepcopy(CONSTANTS)
         del content["terms"]["volume_gap"]["scale"]
         with pytest.raises(ParamsError, match=r"terms\.volume_gap\.scale is missing"):
-            load_calibration(self.write(tmp_path, content))
+            load_calibrations(self.write(tmp_path, self.of(content)))
+
+    def test_every_setup_is_needed(self, tmp_path: Path):
+        with pytest.raises(ParamsError, match=r"it has unet, expected ensemble\+flips, ensemble, unet\+flips, unet, "):
+            load_calibrations(self.write(tmp_path, FILE | {"setups": {"unet": CONSTANTS}}))
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
             ({"terms": {"luck": CONSTANTS["terms"]["volume_gap"]}}, "there is no feature luck, known are members_dice"),
             ({"rows": 0}, "rows is 0"),
-            ({"rows_sha256": "abc"}, "rows_sha256 is 'abc'"),
             ({"terms": {"peak": CONSTANTS["terms"]["volume_gap"] | {"dice": -0.1}}}, "terms.peak.dice is -0.1"),
             ({"more": 1}, "unknown key .*more"),
         ],
     )
     def test_constants_that_cannot_be_are_refused(self, tmp_path: Path, change: dict[str, object], message: str):
         with pytest.raises(ParamsError, match=message):
-            load_calibration(self.write(tmp_path, CONSTANTS | change))
+            load_calibrations(self.write(tmp_path, self.of(CONSTANTS | change)))
+
+    def test_a_digest_that_is_none_is_refused(self, tmp_path: Path):
+        with pytest.raises(ParamsError, match="rows_sha256 is 'abc'"):
+            load_calibrations(self.write(tmp_path, FILE | {"rows_sha256": "abc"}))
 
     def test_a_missing_or_damaged_file_is_one_sentence(self, tmp_path: Path):
         with pytest.raises(DataError, match=r"nowhere\.json.* cannot be read \(it does not exist\)"):
-            load_calibration(tmp_path / "nowhere.json")
+            load_calibrations(tmp_path / "nowhere.json")
         with pytest.raises(DataError, match="cannot be read"):
-            load_calibration(self.write(tmp_path, "{"))
+            load_calibrations(self.write(tmp_path, "{"))

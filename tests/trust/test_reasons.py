@@ -30,7 +30,7 @@ def calibration(**costs: float) -> Calibration:
         )
     }
     return Calibration(
-        rows=9, rows_sha256="0" * 64, terms=terms, dice=0.9, dice_bound=0.3, dice_floor=0.05, volume_bias=0.0,
+        rows=9, terms=terms, dice=0.9, dice_bound=0.3, dice_floor=0.05, volume_bias=0.0,
         volume_spread=0.1, volume_bound=1.0, levels=Levels(good=0.85, unreliable=0.7),
     )  # fmt: skip
 

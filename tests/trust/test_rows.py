@@ -27,7 +27,7 @@ def opinions() -> Opinions:
 def line(opinions: Opinions) -> dict[str, Any]:
     truth = np.zeros(opinions.mask.shape, bool)
     truth[1:3, 10:20, 15:25] = True  # half of the mask, and as much beside it
-    return row("p", 3, "CS", opinions, truth)
+    return row("unet", "TCGA_CS_1", 3, opinions, truth)
 
 
 def write(path: Path, lines: list[dict[str, Any]], columns: tuple[str, ...] = COLUMNS) -> Path:
@@ -40,14 +40,14 @@ def write(path: Path, lines: list[dict[str, Any]], columns: tuple[str, ...] = CO
 
 def test_a_row_holds_the_truth_beside_the_features(line: dict[str, Any], opinions: Opinions):
     assert tuple(line) == COLUMNS
-    assert (line["patient"], line["fold"], line["institution"]) == ("p", 3, "CS")
+    assert [line[name] for name in ("setup", "patient", "fold", "institution")] == ["unet", "TCGA_CS_1", 3, "CS"]
     assert (line["dice"], line["true_volume"], line["predicted_volume"]) == (0.5, 200, 200)
     assert {name: line[name] for name in FEATURES} == features(opinions)
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path, line: dict[str, Any]):
     found = read_rows(write(tmp_path / "rows.csv", [line, line | {"patient": "007", "fold": "4", "dice": 0.25}]))
-    assert found.patient.tolist() == ["p", "007"]
+    assert found.patient.tolist() == ["TCGA_CS_1", "007"]
     assert found.fold.tolist() == ["3", "4"]
     assert found.dice.tolist() == [0.5, 0.25]
     assert found.true_volume.dtype == np.int64
@@ -63,8 +63,8 @@ def features_of(line: dict[str, Any]) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dice": "nan"}, "dice of p is 'nan', expected a finite number"),
-        ({"peak": ""}, "peak of p is '', expected a finite number"),
+        ({"dice": "nan"}, "dice of TCGA_CS_1 is 'nan', expected a finite number"),
+        ({"peak": ""}, "peak of TCGA_CS_1 is '', expected a finite number"),
         ({"dice": 1.5}, "hold a dice below 0 or above 1"),
         ({"true_volume": -1}, "hold a true_volume below 0"),
     ],
@@ -81,8 +81,10 @@ def test_files_that_hold_no_rows_are_one_sentence(tmp_path: Path, line: dict[str
         read_rows(write(tmp_path / "rows.csv", []))
     with pytest.raises(DataError, match="lacks the columns peak, scattered"):
         read_rows(write(tmp_path / "rows.csv", [line], tuple(set(COLUMNS) - {"peak", "scattered"})))
-    with pytest.raises(DataError, match="hold p twice"):
+    with pytest.raises(DataError, match="hold TCGA_CS_1 twice"):
         read_rows(write(tmp_path / "rows.csv", [line, line]))
+    other = line | {"setup": "unet+flips"}
+    assert read_rows(write(tmp_path / "rows.csv", [line, other])).setup.tolist() == ["unet", "unet+flips"]
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="is not a CSV table"):
         read_rows(tmp_path / "bytes.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 from pathlib import Path
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 
 from brainseg.files import sha256
 from brainseg.trust.features import FEATURES
-from brainseg.trust.model import load_calibration
+from brainseg.trust.model import load_calibrations
 from brainseg.trust.rows import COLUMNS
+from brainseg.trust.setups import SETUPS
 from studies import trust as study
 from tests.trust.made import made
 
@@ -32,9 +34,9 @@ def write(path: Path, folds: int = 5) -> Path:
     with path.open("w", newline="") as handle:
         writer = csv.writer(handle)
         writer.writerow(COLUMNS)
-        for i in range(len(rows)):
-            plain = [getattr(rows, name)[i] for name in COLUMNS if name not in FEATURES]
-            writer.writerow([*plain, *(rows.features[name][i] for name in FEATURES)])
+        for setup, i in itertools.product(SETUPS, range(len(rows))):
+            plain = [getattr(rows, name)[i] for name in COLUMNS if name not in FEATURES and name != "setup"]
+            writer.writerow([setup, *plain, *(rows.features[name][i] for name in FEATURES)])
     return path
 
 
@@ -54,9 +56,13 @@ def test_figures_and_constants_are_written(tmp_path: Path, monkeypatch: pytest.M
     assert abs(found["features"]["volume_gap"]["without"]["pearson_r"]) < 0.1
     assert sum(level["n"] for level in found["trust"]["levels"].values()) == 60
     assert found["trust"]["dice_low_coverage"]["ci95_low"] <= 0.9 <= found["trust"]["dice_low_coverage"]["ci95_high"]
-    learnt = load_calibration(Path("calibration.json"))
-    assert (learnt.rows, learnt.rows_sha256) == (60, sha256(rows))
-    assert math.isclose(learnt.dice, 0.93, abs_tol=0.05)
+    learnt = load_calibrations(Path("calibration.json"))
+    assert (learnt.made_from, learnt.rows_sha256, len(learnt.patients)) == (str(rows), sha256(rows), 60)
+    assert {of.rows for of in learnt.setups.values()} == {60}
+    assert math.isclose(learnt.setups[SETUPS[0]].dice, 0.93, abs_tol=0.05)
+    assert found["setups"].keys() == set(SETUPS[1:])
+    assert found["setups"]["unet"] == found["trust"], "here all setups have the same rows"
+    assert [mask["patient"] for mask in found["masks"]] == sorted(f"p{i}" for i in range(60))
     assert "pearson_r: 0." in told.output
 
 
@@ -71,8 +77,11 @@ def test_two_folds_are_too_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_rows_of_all_folds_are_gathered_with_their_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(study, "experiments", lambda: {"crossval-0": 0, "crossval-1": 1})
-    lines = {"crossval-0": "patient,fold,dice\n007,0,0.5\n", "crossval-1": "patient,fold,dice\nb,0,0.7\na,0,0.6\n"}
+    lines = {
+        "crossval-0": "setup,patient,fold,dice\nunet,007,0,0.5\n",
+        "crossval-1": "setup,patient,fold,dice\nunet,b,0,0.7\nunet,a,0,0.6\n",
+    }
     monkeypatch.setattr("dvc.api.read", lambda path, rev: lines[rev])
     told = CliRunner().invoke(study.app, ["gather", "--out", "rows.csv"])
     assert told.output == "3 patients of 2 folds: rows.csv\n"
-    assert Path("rows.csv").read_text() == "patient,fold,dice\n007,0,0.5\na,1,0.6\nb,1,0.7\n"
+    assert Path("rows.csv").read_text() == "setup,patient,fold,dice\nunet,007,0,0.5\nunet,a,1,0.6\nunet,b,1,0.7\n"

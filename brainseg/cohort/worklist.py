@@ -1,0 +1,63 @@
+"""worklist.csv: all cases of a folder, least trusted first, for the person who looks through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import brainseg
+from brainseg.cohort.outputs import WORKLIST, WORKLIST_RECORD, record_name, staging
+from brainseg.cohort.predict import Outcome
+from brainseg.cohort.records import publish, read_record
+from brainseg.cohort.summary import write_table
+from brainseg.errors import DataError
+
+FIGURES = ("level", "dice", "dice_low", "volume_low", "volume_high", "volume_low_ml", "volume_high_ml")
+COLUMNS = ("case", *FIGURES, "reasons")
+FAILED = "failed"
+"""The level of a case without a mask."""
+
+
+def write_worklist(outcomes: Sequence[Outcome], out: Path) -> None:
+    """Write worklist.csv: what failed in this run, then every case whose result is in `out`, least trusted first.
+
+    Nothing is written where a single case failed and `out` has no result.
+
+    Args:
+        outcomes: of this run.
+        out: folder of the results, those of earlier runs included.
+
+    Raises:
+        DataError: a worklist.csv is there that brainseg did not write, or that was changed since.
+    """
+    found = {case: content for case, content in _results(out).items() if "trust" in content}
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if not found and len(outcomes) < 2:
+        return
+    rows = [{"case": each.case, "level": FAILED, "reasons": each.error} for each in sorted(failed, key=_case)]
+    for case in sorted(found, key=lambda case: (found[case]["trust"]["dice"], case)):
+        if all(case != each.case for each in failed):
+            trust = found[case]["trust"]
+            figures = {name: trust.get(name) for name in FIGURES}
+            rows.append({"case": case} | figures | {"reasons": "; ".join(trust["reasons"])})
+    with staging(out) as staged:
+        write_table(staged / WORKLIST, COLUMNS, [dict.fromkeys(COLUMNS) | row for row in rows])
+        publish(staged, out, WORKLIST_RECORD, {"case": WORKLIST, "brainseg": brainseg.__version__})
+
+
+def _case(outcome: Outcome) -> str:
+    return outcome.case
+
+
+def _results(out: Path) -> dict[str, dict[str, Any]]:
+    """What whole records of cases say, by case; what is no record of ours is not ours to judge."""
+    found = {}
+    for path in sorted(out.glob("[!.]*.json")):
+        try:
+            record = read_record(path, path.stem)
+        except DataError:
+            continue
+        if record.whole and record_name(path.stem) == path.name:
+            found[path.stem] = record.content
+    return found
