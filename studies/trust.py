@@ -1,7 +1,8 @@
 """How far masks can be trusted, learnt from patients that the networks had not seen, and tried on others of them.
 
 `python -m studies.trust gather` collects the rows that each fold of the cross-validation wrote. Until the folds are
-there, `python -m studies.trust heldout` makes rows of the validation and test patients with the shipped networks.
+there, `python -m studies.trust heldout` makes rows of the validation and test patients with the pipeline's own networks
+(the shipped ones have learnt from all patients).
 `python -m studies.trust` learns from whichever there are, fold by fold from the others, writes what came of it to
 metrics/crossval_trust.json, and the constants learnt from all rows to brainseg/trust/calibration.json.
 """
@@ -65,10 +66,17 @@ def gather(out: Annotated[Path, typer.Option(help="CSV to write.")] = ROWS) -> N
 def heldout(
     out: Annotated[Path, typer.Option(help="CSV to write.")] = HELD_OUT,
     data: Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")] = Path("data/clahe"),
-    split: Annotated[Path, typer.Option(help="split.csv of the shipped networks.")] = Path("splits/split.csv"),
+    split: Annotated[Path, typer.Option(help="split.csv of these networks.")] = Path("splits/split.csv"),
+    weights: Annotated[Path, typer.Option(help="Folder of networks, as `dvc repro` writes it.")] = Path("models"),
 ) -> None:
-    """Make rows of the patients that the shipped networks have not learnt from."""
-    models, table = load_models(), read_split(split)
+    """Make rows of the patients that the pipeline's networks have not learnt from.
+
+    Raises:
+        DataError: they have learnt from one of them.
+    """
+    models, table = load_models(weights), read_split(split)
+    if known := sorted(models.patients & set(table.loc[table["split"] != "train", "patient"])):
+        raise DataError(f"the networks of {weights} were trained on {known[0]}, which {split} holds out of training.")
     choices = {name: record_of(info.postprocess, Path(name)).choice for name, (_, info) in models.networks.items()}
     choices[models.name] = models.choice
     rows = []
