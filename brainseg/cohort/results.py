@@ -22,6 +22,7 @@ from brainseg.scans.cases import Case
 from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.segmenter import Segmentation
+from brainseg.trust.edge import as_text
 from brainseg.trust.model import CALIBRATION
 
 PANELS = 6
@@ -58,6 +59,7 @@ def report(
             "extracted_before": result.stripped,
         },
         "trust": result.trust.as_json(),
+        "unsure_edge": as_text(result.unsure_edge),
         "warnings": [*result.warnings, *unwritten],
         "made_by": made_by(models, tta),
     }
