@@ -23,6 +23,7 @@ from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.measures import parts, place, rano
 from brainseg.segmentation.segmenter import Segmentation
+from brainseg.trust.edge import as_text
 from brainseg.trust.model import CALIBRATION
 
 PANELS = 6
@@ -65,6 +66,7 @@ def report(
             "extracted_before": result.stripped,
         },
         "trust": result.trust.as_json(),
+        "unsure_edge": as_text(result.unsure_edge),
         "warnings": [*result.warnings, *unwritten],
         "made_by": made_by(models, tta),
     }

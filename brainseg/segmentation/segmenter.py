@@ -22,6 +22,7 @@ from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_can
 from brainseg.scans.scan import Scan, Spacing
 from brainseg.segmentation.brain import find_scan_brain
 from brainseg.shipped import FOLDER, listed
+from brainseg.trust.edge import unsure_edge
 from brainseg.trust.model import load_calibrations
 from brainseg.trust.sequence import load_recogniser, refusal
 from brainseg.trust.setups import opinions, setup_of
@@ -61,6 +62,11 @@ class Segmentation:
     def probability(self) -> Float:
         """float32 [n, height, width] in 0..1, before post-processing; made when first asked for."""
         return from_canvas(self.on_canvas, self.canvas)
+
+    @functools.cached_property
+    def unsure_edge(self) -> Bool:
+        """bool [n, height, width], where the probability is 0.3 to 0.7 of the highest; made when first asked for."""
+        return unsure_edge(self.on_canvas, self.canvas)
 
     @property
     def volume_ml(self) -> float | None:

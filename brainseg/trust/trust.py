@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainseg.data.slices import Int
+from brainseg.trust.features import DOUBTFUL
 from brainseg.trust.features import features as features_of
 from brainseg.trust.model import Calibration, Level
 from brainseg.trust.opinions import Opinions, Seen
@@ -26,6 +27,7 @@ class Trust:
         level: `good`, `check` or `unreliable`.
         volume_low, volume_high: 90% interval of the tumour's volume, voxels.
         reasons: sentences that name what made the level so, worst first.
+        doubtful_slices: numbers of the slices in which two opinions on the tumour have a Dice below `DOUBTFUL`.
         voxel_ml: millilitres of a voxel; None where the scan has no spacing.
     """
 
@@ -36,6 +38,7 @@ class Trust:
     volume_high: int
     reasons: tuple[str, ...]
     voxel_ml: float | None = None
+    doubtful_slices: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """For `<case>.json`: `volume_low_ml` and `volume_high_ml` only where the scan has a spacing."""
@@ -48,6 +51,7 @@ class Trust:
             "level": self.level,
             **volumes,
             "reasons": list(self.reasons),
+            "doubtful_slices": list(self.doubtful_slices),
         }
 
 
@@ -86,7 +90,8 @@ def judge(
     )
     if any(level == RISING[0] for _, level in caps):
         plain = Trust(0.0, 0.0, level, 0, brain, (), voxel_ml)
-    return dataclasses.replace(plain, level=level, reasons=why)
+    doubtful = slices[seen.box[0]][seen.slice_dice < DOUBTFUL]
+    return dataclasses.replace(plain, level=level, reasons=why, doubtful_slices=tuple(doubtful.tolist()))
 
 
 def trust_in(

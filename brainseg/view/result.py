@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,20 @@ class MadeBy(BaseModel):
     model: str
 
 
+class Trust(BaseModel):
+    """How far the mask can be trusted; see `brainseg.trust.trust`."""
+
+    dice: FiniteFloat
+    dice_low: FiniteFloat
+    level: Literal["good", "check", "unreliable"]
+    volume_low: int
+    volume_high: int
+    volume_low_ml: FiniteFloat | None = None
+    volume_high_ml: FiniteFloat | None = None
+    reasons: list[str]
+    doubtful_slices: list[int]
+
+
 class Report(BaseModel):
     """Of `<case>.json`, what is shown; see `brainseg.cohort.results.report`."""
 
@@ -52,6 +67,8 @@ class Report(BaseModel):
     shape: tuple[int, int, int]
     scan_sha256: str
     tumour: Tumour
+    trust: Trust | None = None  # versions before 2 said nothing of it
+    unsure_edge: str | None = None
     warnings: list[str]
     made_by: MadeBy
 
@@ -170,18 +187,46 @@ def facts(report: Report, slices: int) -> list[tuple[str, str]]:
             ("Largest diameter", f"{across}, axial"),
             ("Tumour slices", f"{len(tumour.slices)} of {slices}: {_span(tumour.slices)}"),
         ]
+    if (trust := report.trust) is not None and tumour.slices:
+        low, high = (f"{voxels:,}" for voxels in (trust.volume_low, trust.volume_high))
+        text = f"{low} to {high} voxels"
+        if trust.volume_low_ml is not None and trust.volume_high_ml is not None:
+            text = f"{trust.volume_low_ml:.1f} to {trust.volume_high_ml:.1f} ml"
+        rows.insert(1, ("90% interval", text))
     return [*rows, ("Model", report.made_by.model), ("Made by", f"brainseg {report.made_by.brainseg}")]
 
 
 def warnings(report: Report) -> list[str]:
     """The JSON's warnings, with files by name alone: a path may tell more than the page has to."""
-    texts = report.warnings
+    return _without_paths(report, report.warnings)
+
+
+def trust_shown(report: Report) -> dict[str, Any] | None:
+    """What the page says of trust: the bar's figures, a sentence, and the reasons; None where nothing is known."""
+    trust = report.trust
+    if trust is None:
+        return None
+    return {
+        "dice": trust.dice,
+        "level": trust.level,
+        "text": f"expected Dice {trust.dice:.2f}; 90% of such masks have {trust.dice_low:.2f} or more",
+        "reasons": _without_paths(report, trust.reasons),
+    }
+
+
+def _without_paths(report: Report, texts: list[str]) -> list[str]:
     for path in report.input.values():
         texts = [text.replace(str(path), path.name) for text in texts]
     return texts
 
 
-def page_content(report: Report, slices: list[int], more: list[str], start_mm: tuple[float, ...]) -> dict[str, Any]:
+def page_content(
+    report: Report,
+    slices: list[int],
+    more: list[str],
+    start_mm: tuple[float, ...],
+    doubtful: Mapping[int, tuple[float, ...]],
+) -> dict[str, Any]:
     """All that the page asks for, ready for JSON; no path is in it.
 
     Args:
@@ -189,11 +234,15 @@ def page_content(report: Report, slices: list[int], more: list[str], start_mm: t
         slices: the axial slices' numbers in the files, feet first.
         more: sentences beside the JSON's own warnings.
         start_mm: where to look first, in the volumes' space.
+        doubtful: numbers of slices in doubt, and where to look in each.
     """
     return {
         "case": report.case,
         "facts": facts(report, len(slices)),
         "warnings": [*warnings(report), *more],
+        "trust": trust_shown(report),
+        "doubtful": [{"slice": slices[0] + slices.index(number), "mm": place} for number, place in doubtful.items()],
+        "edge": report.unsure_edge is not None,
         "tumour": bool(report.tumour.voxels),
         "start_mm": start_mm,
         "first_slice": slices[0],

@@ -145,14 +145,17 @@ def make_table(result: Result) -> dict[str, Answer]:
         DataError: see `make_volumes`.
     """
     volumes = make_volumes(result)
-    content = page_content(result.report, volumes.slices, volumes.remarks, volumes.start_mm)
+    content = page_content(result.report, volumes.slices, volumes.remarks, volumes.start_mm, volumes.doubtful)
     page = files("brainseg") / "view" / "page"
     table = {path: Answer(kind, (page / name).read_bytes()) for path, (name, kind) in PAGE.items()}
-    return table | {
+    table |= {
         "/result.json": Answer("application/json", json.dumps(content, allow_nan=False).encode()),
         "/flair.nii.gz": Answer("application/gzip", volumes.flair),
         "/mask.nii.gz": Answer("application/gzip", volumes.mask),
     }
+    if volumes.edge:
+        table["/edge.nii.gz"] = Answer("application/gzip", volumes.edge)
+    return table
 
 
 def serve(result: Result, port: int, browser: bool, say: Callable[[str], None]) -> None:

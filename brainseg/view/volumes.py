@@ -14,7 +14,8 @@ from brainseg.errors import DataError
 from brainseg.scans.canvas import FIELD_OF_VIEW_MM
 from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Image, Scan
-from brainseg.view.result import Result
+from brainseg.trust.edge import from_text
+from brainseg.view.result import Report, Result
 
 PLAIN = ("uint8", "int16", "uint16", "int32", "float32")
 """What every reader of NIfTI takes; anything else is served as float32."""
@@ -33,14 +34,18 @@ class Volumes:
     Attributes:
         flair: bytes of a .nii.gz, the scan's values, display range set.
         mask: bytes of a .nii.gz, uint8 0 and 1, on the same grid.
+        edge: the same of where the mask's edge is unsure; empty where the JSON does not have it.
         start_mm: a place inside the tumour, in the axial slice where it is largest; the middle if there is none.
+        doubtful: numbers of the slices in doubt, and a place inside tumour or unsure edge in each.
         slices: the axial slices' numbers in the files, feet first.
         remarks: sentences that the JSON does not have.
     """
 
     flair: bytes
     mask: bytes
+    edge: bytes
     start_mm: tuple[float, float, float]
+    doubtful: dict[int, tuple[float, float, float]]
     slices: list[int]
     remarks: list[str]
 
@@ -53,7 +58,8 @@ def make_volumes(result: Result) -> Volumes:
     """
     scan = _scan(result)
     flair = scan.images[..., FLAIR]
-    mask = scan.origin.stored(scan.origin.read_mask(result.path.parent, result.report.case))
+    axial = scan.origin.read_mask(result.path.parent, result.report.case)
+    mask, edge = scan.origin.stored(axial), _edge(result.report)
     affine, remarks = scan.origin.affine, []
     if affine is None:
         affine, remarks = assumed_affine(flair.shape), [ASSUMED]
@@ -68,10 +74,26 @@ def make_volumes(result: Result) -> Volumes:
     return Volumes(
         flair=nifti_bytes(stored, affine, low, high),
         mask=nifti_bytes(mask.astype(np.uint8), affine, 0, 1),
+        edge=b"" if edge is None else nifti_bytes(scan.origin.stored(edge).astype(np.uint8), affine, 0, 1),
         start_mm=start(mask, affine),
+        doubtful=_doubtful(result.report, scan, axial if edge is None else axial | edge, affine),
         slices=scan.slices.tolist(),
         remarks=remarks,
     )
+
+
+def _edge(report: Report) -> Bool | None:
+    return None if report.unsure_edge is None else from_text(report.unsure_edge, report.shape)
+
+
+def _doubtful(report: Report, scan: Scan, seen: Bool, affine: Float64) -> dict[int, tuple[float, float, float]]:
+    """Of slices in doubt with nothing to be seen in them there is no place."""
+    places = {}
+    for number in report.trust.doubtful_slices if report.trust else ():
+        alone = seen & (scan.slices == number)[:, None, None]
+        if alone.any():
+            places[number] = start(scan.origin.stored(alone), affine)
+    return places
 
 
 def _scan(result: Result) -> Scan:

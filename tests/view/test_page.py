@@ -69,6 +69,12 @@ def blue(page):
     return seen[..., 0] - seen[..., 2] > 30
 
 
+def orange(page):
+    """Where the picture is orange rather than grey: bool [rows, columns]."""
+    seen = picture(page)
+    return seen[..., 2] - seen[..., 0] > 60
+
+
 def sliders(page):
     """Axial, coronal, sagittal position as the page shows it."""
     text = "JSON.stringify([...document.querySelectorAll('[data-axis] output')].map(o => +o.textContent))"
@@ -134,7 +140,20 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
         assert blue(page).sum() > 500, view
         assert page.evaluate("document.getElementById('angles').hidden") == (view != "render")
 
-    names = ("", "style.css", "app.js", "niivue.js", "result.json", "flair.nii.gz", "mask.nii.gz")
+    # the unsure edge is a second overlay, off at first
+    choose(page, "axial")
+    page.evaluate("document.getElementById('shown').click()")
+    assert orange(page).sum() < 20
+    page.evaluate("document.getElementById('edge').click()")
+    assert orange(page).sum() > 100
+
+    assert report.trust is not None
+    assert f"expected Dice {report.trust.dice:.2f}" in text
+    assert all(reason in text for reason in report.trust.reasons)
+    assert float(page.evaluate("document.getElementById('dice').value")) == report.trust.dice
+    assert page.evaluate("document.getElementById('doubt').hidden") == (not report.trust.doubtful_slices)
+
+    names = ("", "style.css", "app.js", "niivue.js", "result.json", "flair.nii.gz", "mask.nii.gz", "edge.nii.gz")
     assert page.asked_for == {server.url + name for name in names}
     assert page.complaints == []
 

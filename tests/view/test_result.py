@@ -120,6 +120,6 @@ def test_no_path_is_told(out):
     result = find_result(out / "turned.json")
     where = str(result.case.paths["flair"])
     result.report.warnings.append(f"{where} has another grid than FLAIR")
-    content = page_content(result.report, list(range(16)), ["more"], (1.0, 2.0, 3.0))
+    content = page_content(result.report, list(range(16)), ["more"], (1.0, 2.0, 3.0), {})
     assert content["warnings"][-2:] == ["turned.nii.gz has another grid than FLAIR", "more"]
     assert str(out.parent) not in json.dumps(content)

@@ -48,7 +48,7 @@ def ask(server, path, method="GET", hosts=None):
 
 
 def test_the_table_is_all_there_is(table):
-    assert set(table) == {*PAGE, "/result.json", "/flair.nii.gz", "/mask.nii.gz"}
+    assert set(table) == {*PAGE, "/result.json", "/flair.nii.gz", "/mask.nii.gz", "/edge.nii.gz"}
 
 
 def test_every_address_of_the_table(server, table):

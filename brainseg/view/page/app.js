@@ -4,6 +4,7 @@
 const byId = (id) => document.getElementById(id);
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, render: 4 }; // NiiVue's SLICE_TYPE
 const BLUE = [86, 180, 233]; // sky blue of Okabe and Ito 2008, which all readers tell from grey
+const ORANGE = [230, 159, 0]; // of the same palette
 const OPTIONS = {
   isRadiologicalConvention: true,
   multiplanarShowRender: 1, // always
@@ -34,12 +35,23 @@ function describe(result) {
       byId("facts").append(element);
     }
   }
-  for (const text of result.warnings) {
+  list("warnings", result.warnings);
+  byId("remarks").hidden = result.warnings.length === 0;
+  byId("trust").hidden = !result.trust;
+  if (!result.trust) return;
+  byId("level").textContent = result.trust.level;
+  byId("trust").dataset.level = result.trust.level;
+  byId("dice").value = result.trust.dice;
+  byId("expected").textContent = result.trust.text;
+  list("reasons", result.trust.reasons);
+}
+
+function list(id, texts) {
+  for (const text of texts) {
     const item = document.createElement("li");
     item.textContent = text;
-    byId("warnings").append(item);
+    byId(id).append(item);
   }
-  byId("remarks").hidden = result.warnings.length === 0;
 }
 
 function fail(text) {
@@ -54,15 +66,18 @@ async function fetchResult() {
   return response.json();
 }
 
-async function draw(nv) {
+async function draw(nv, result) {
   await nv.attachToCanvas(byId("canvas"), true);
   const grey = [0, 36, 110, 255]; // in 3-D the noise around the head is as clear as air
   nv.addColormap("scan", { R: grey, G: grey, B: grey, A: [0, 0, 60, 160], I: grey });
-  const [r, g, b] = BLUE;
-  nv.addColormap("tumour", { R: [r, r], G: [g, g], B: [b, b], A: [0, 255], I: [0, 255] });
+  for (const [name, [r, g, b]] of [["tumour", BLUE], ["unsure", ORANGE]]) {
+    nv.addColormap(name, { R: [r, r], G: [g, g], B: [b, b], A: [0, 255], I: [0, 255] });
+  }
+  const overlay = { cal_min: 0, cal_max: 1, opacity: 0 };
   await nv.loadVolumes([
     { url: "flair.nii.gz", name: "flair.nii.gz", colormap: "scan" },
-    { url: "mask.nii.gz", name: "mask.nii.gz", colormap: "tumour", cal_min: 0, cal_max: 1, opacity: 0 },
+    { url: "mask.nii.gz", name: "mask.nii.gz", colormap: "tumour", ...overlay },
+    ...(result.edge ? [{ url: "edge.nii.gz", name: "edge.nii.gz", colormap: "unsure", ...overlay }] : []),
   ]);
   await nv.setVolumeRenderIllumination(0.5);
 }
@@ -88,14 +103,21 @@ function steerSlices(nv, result) {
       output.textContent = input.value;
     }
   };
-  const jump = () => {
-    nv.scene.crosshairPos = nv.mm2frac(result.start_mm, 0, true);
+  const jump = (mm) => {
+    nv.scene.crosshairPos = nv.mm2frac(mm, 0, true);
     nv.createOnLocationChange();
     nv.drawScene();
   };
-  byId("largest").addEventListener("click", jump);
+  byId("largest").addEventListener("click", () => jump(result.start_mm));
+  const doubt = byId("doubt");
+  doubt.hidden = result.doubtful.length === 0;
+  doubt.addEventListener("click", () => {
+    const here = +sliders[0].input.value; // the axial slice
+    const next = result.doubtful.find(({ slice }) => slice > here) ?? result.doubtful[0];
+    jump(next.mm);
+  });
   byId("largest").disabled = !result.tumour;
-  jump();
+  jump(result.start_mm);
 }
 
 function steerViews(nv) {
@@ -135,6 +157,14 @@ function steerMask(nv) {
   apply();
 }
 
+function steerEdge(nv, result) {
+  byId("unsure").hidden = !result.edge;
+  if (!result.edge) return;
+  const apply = () => nv.setOpacity(2, byId("edge").checked ? 0.6 : 0);
+  byId("edge").addEventListener("change", apply);
+  apply();
+}
+
 async function main() {
   const result = await fetchResult();
   describe(result);
@@ -144,8 +174,9 @@ async function main() {
     return;
   }
   const nv = new niivue.Niivue(OPTIONS);
-  await draw(nv);
+  await draw(nv, result);
   steerMask(nv);
+  steerEdge(nv, result);
   steerSlices(nv, result);
   steerAngles(nv, result);
   steerViews(nv);
