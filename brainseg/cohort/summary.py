@@ -29,7 +29,7 @@ def line(outcome: Outcome) -> str:
         return f"error: {outcome.case}: {outcome.error}"
     if outcome.report is None:
         return f"{outcome.case}: done before (--redo does it again)"
-    notes = [f"  {text}" for text in outcome.report["notes"]]
+    notes = [f"  {text}" for text in outcome.report.get("notes", [])]
     return "\n".join([f"{outcome.case}: {_size(outcome.report)}", *notes, *_warnings(outcome)])
 
 
@@ -114,13 +114,13 @@ def _row(outcome: Outcome, out: Path) -> dict[str, Any]:
         "tumour_voxels": tumour["voxels"],
         "tumour_ml": tumour["volume_ml"],
         "largest_diameter_mm": tumour["largest_diameter_mm"],
-        **{f"rano_{key}": value for key, value in (tumour["rano"] or {}).items() if f"rano_{key}" in COLUMNS},
-        "parts": tumour["parts"],
-        "side": tumour["side"],
-        "brain_ml": report["brain"]["volume_ml"],
+        **{f"rano_{key}": value for key, value in (tumour.get("rano") or {}).items() if f"rano_{key}" in COLUMNS},
+        "parts": tumour.get("parts"),
+        "side": tumour.get("side"),
+        "brain_ml": report.get("brain", {}).get("volume_ml"),
         "slices": len(tumour["slices"]),
-        "trust": report["trust"]["level"],
-        "expected_dice": report["trust"]["dice"],
+        "trust": report.get("trust", {}).get("level"),
+        "expected_dice": report.get("trust", {}).get("dice"),
         "dice": report.get("score", {}).get("dice"),
         "trained_on": report.get("score", {}).get("trained_on"),
         "warnings": "; ".join(report["warnings"]),
