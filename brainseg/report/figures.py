@@ -31,7 +31,7 @@ def all_figures(sources: Sources) -> dict[str, go.Figure]:
     figures = {
         "institutions": _institutions(sources.tables["institutions"]),
         "sizes": _sizes(sources.tables["patients"]),
-        "validation_dice": _training(sources, "val_dice", "mean whole-volume Dice on validation patients", best=True),
+        "validation_dice": _training(sources, "val_dice", "validation Dice", best=True),
         "training_loss": _training(sources, "train_loss", "training loss", best=False),
         "distribution": _distribution(sources.tables["per_patient"]),
         "size_dice": _size_dice(sources.tables["per_patient"]),

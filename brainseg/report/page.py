@@ -116,7 +116,7 @@ def _split_counts(sources: Sources) -> str:
     val = sources.summaries["val"][ENSEMBLE]
     return (
         f"{data['patients']} patients, {data['slices']} slices, {data['labeled']} with tumour; split by {split['by']}, "
-        f"seed {train['seed']}: {train['train_patients']} patients ({train['train_slices']} slices) to train, "
+        f"seed {train['seed']}: {train['train_patients']} to train ({train['train_slices']} slices), "
         f"{val['n']} to validate, {test['n']} to test"
     )
 

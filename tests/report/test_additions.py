@@ -100,7 +100,15 @@ def test_the_page_draws_the_third_network(run: Path):
     page = (run / "reports" / "index.html").read_text()
     for part in ("--third: #CC79A7;", 'data-sort="third"', 'id="line-third"', 'data-show="third"', "1 to 6 switch"):
         assert part in page
-    for figure in ("training", "distribution", "size_dice", "components", "precision_recall", "calibration"):
+    for figure in (
+        "validation_dice",
+        "training_loss",
+        "distribution",
+        "size_dice",
+        "components",
+        "precision_recall",
+        "calibration",
+    ):
         content = page.split(f'id="figure-{figure}">')[1].split("</script>")[0]
         assert "Third-Net" in content, figure
 

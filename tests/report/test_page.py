@@ -58,7 +58,7 @@ def slices_of(run: Path, patient: str) -> pd.DataFrame:
 
 def show(page: Any, index: int = 0) -> str:
     """Open a patient; its name."""
-    button = page.locator("[data-open]").nth(index)
+    button = page.locator("#patient-table [data-open]").nth(index)
     button.click()
     assert page.locator("#viewer").is_visible()
     return button.text_content()
@@ -66,11 +66,10 @@ def show(page: Any, index: int = 0) -> str:
 
 def test_it_fits_its_window_and_every_figure_is_drawn(page: Any):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.wait_for_function("document.body.dataset.drawn === 'all'")  # without a scroll: a saved page is whole
     for figure in page.locator("[data-figure]").all():
-        figure.scroll_into_view_if_needed()
-        figure.locator(".main-svg").first.wait_for()
         assert figure.locator(".main-svg").first.bounding_box()["width"] <= page.viewport_size["width"]
-    assert page.locator("[data-figure]").count() == 9
+    assert page.locator("[data-figure]").count() == 13
     assert page.locator('[role="alert"]').text_content().startswith("SYNTHETIC PATIENTS")
 
 
@@ -87,7 +86,7 @@ def test_the_table_sorts_and_filters(page: Any, run: Path):
     assert page.locator("[aria-sort]").count() == 1
     page.locator("#filter-name").fill(names[1][-13:].lower())
     assert column(page, 1) == [names[1]]
-    assert page.locator("#filter-count").text_content() == "1 patients"
+    assert page.locator("#filter-count").text_content() == "1 patient"
     page.locator("#filter-name").fill("")
     page.locator("#filter-dice").fill(str(dice[0] + 0.001))  # the table rounds to three digits
     assert column(page, 1) == sorted(names, key=lambda name: dice_of(run, name))[:1]
@@ -154,7 +153,7 @@ def test_the_outline_lies_on_the_tumour(page: Any, run: Path):
 
 
 def test_escape_and_the_button_close_it_and_the_keyboard_alone_is_enough(page: Any):
-    button = page.locator("[data-open]").first
+    button = page.locator("#patient-table [data-open]").first
     button.focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "viewer-slice"
@@ -181,3 +180,27 @@ def test_axe_finds_nothing(page: Any):
     assert complaints() == []
     show(page)
     assert complaints() == []
+    page.keyboard.press("Escape")
+    page.emulate_media(color_scheme="dark")
+    assert complaints() == []
+
+
+def test_the_head_shows_the_best_the_median_and_the_worst(page: Any, run: Path):
+    shown = page.locator(".ranked figcaption").all_text_contents()
+    dice = sorted(dice_of(run, name) for name in column(page, 1))
+    assert [
+        f"{word}: Dice {value:.3f}" in text
+        for word, value, text in zip(("Best", "Median", "Worst"), reversed(dice), shown, strict=True)
+    ] == [True] * 3
+    page.locator(".ranked [data-open]").last.click()
+    assert page.locator("#viewer").is_visible()
+    assert page.locator("#viewer-title").text_content() in shown[2]
+    assert page.locator(".lead strong").text_content() == f"{np.mean(dice):.3f}"
+
+
+def test_printing_opens_what_is_folded(page: Any):
+    assert not page.locator("#genomics details").first.evaluate("part => part.open")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#genomics details").first.evaluate("part => part.open")
+    assert page.locator("[data-figure]:not([data-drawn])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
