@@ -20,7 +20,6 @@ COLUMNS = (
     "rano_product_mm2", "parts", "side", "brain_ml", "slices", "trust",
     "expected_dice", "dice", "trained_on", "warnings", "error",
 )  # fmt: skip
-TEXTS = ("case", "warnings", "error")
 
 
 def line(outcome: Outcome) -> str:
