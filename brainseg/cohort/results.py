@@ -35,9 +35,6 @@ def report(
     case: Case, scan: Scan, result: Segmentation, models: LoadedModels, tta: bool, unwritten: Sequence[str] = ()
 ) -> dict[str, Any]:
     """All that is worth knowing of one result, ready for JSON; `unwritten` is what `Origin.write` returned."""
-    voxels = int(result.mask.sum())
-    brain = int(result.brain.sum())
-    unit = 1.0 if scan.spacing is None else float(np.prod(scan.spacing)) / 1000
     content: dict[str, Any] = {
         "case": scan.name,
         "kind": case.kind,
@@ -49,20 +46,10 @@ def report(
         "scan_sha256": scan.digest,
         "spacing_mm": None if scan.spacing is None else list(scan.spacing),
         "sequences": list(scan.given),
-        "tumour": {
-            "voxels": voxels,
-            "volume_ml": result.volume_ml,
-            "slices": scan.slices[result.mask.any((1, 2))].tolist(),
-            "largest_diameter_mm": result.largest_diameter_mm,
-            "largest_diameter_px": result.largest_diameter_px,
-            "fraction_of_brain": voxels / brain if brain else 0.0,
-            "rano": rano(result.mask, scan.spacing, scan.slices),
-            "parts": parts(result.mask),
-            **place(result.mask, result.brain),
-        },
+        "tumour": _tumour(scan, result),
         "brain": {
             "fraction_of_volume": float(result.brain.mean()),
-            "volume_ml": None if scan.spacing is None else brain * unit,
+            "volume_ml": None if scan.spacing is None else float(result.brain.sum() * np.prod(scan.spacing)) / 1000,
             "extracted_before": result.stripped,
         },
         "trust": result.trust.as_json(),
@@ -71,16 +58,31 @@ def report(
         "made_by": made_by(models, tta),
     }
     if scan.truth is not None:
-        score = overlap(scan.truth, result.mask)
-        content["score"] = {
-            "dice": score.dice,
-            "iou": score.iou,
-            "truth_voxels": int(scan.truth.sum()),
-            "trained_on": case.name in models.patients,
-        }
-        if case.name in models.patients:
+        known = case.name in models.patients
+        content["score"] = _score(scan.truth, result.mask) | {"trained_on": known}
+        if known:
             content["warnings"].append("the weights were trained on a patient of this name: its Dice is a fit, no test")
     return content
+
+
+def _tumour(scan: Scan, result: Segmentation) -> dict[str, Any]:
+    voxels, brain = int(result.mask.sum()), int(result.brain.sum())
+    return {
+        "voxels": voxels,
+        "volume_ml": result.volume_ml,
+        "slices": scan.slices[result.mask.any((1, 2))].tolist(),
+        "largest_diameter_mm": result.largest_diameter_mm,
+        "largest_diameter_px": result.largest_diameter_px,
+        "fraction_of_brain": voxels / brain if brain else 0.0,
+        "rano": rano(result.mask, scan.spacing, scan.slices),
+        "parts": parts(result.mask),
+        **place(result.mask, result.brain),
+    }
+
+
+def _score(truth: Bool, mask: Bool) -> dict[str, Any]:
+    found = overlap(truth, mask)
+    return {"dice": found.dice, "iou": found.iou, "truth_voxels": int(truth.sum())}
 
 
 def made_by(models: LoadedModels, tta: bool) -> dict[str, Any]:
