@@ -74,7 +74,7 @@ def prepare(
                 _require_same_scan(out / record_name(name), record, case)
             if os.path.lexists(log := out / log_name(name)) and not _is_log(log):
                 raise DataError(f"{log} is in the way, and nothing shows that brainseg predict wrote it; {OTHERWISE}")
-        for table, kept in ((WORKLIST, WORKLIST_RECORD), (SUMMARY, SUMMARY_RECORD))[: min(len(cases), 2)]:
+        for table, kept in [(WORKLIST, WORKLIST_RECORD), *[(SUMMARY, SUMMARY_RECORD)] * (len(cases) > 1)]:
             require_ours(out, read_record(out / kept, table).files, [table])
     out.mkdir(parents=True, exist_ok=True)
     remove_left_over(out)

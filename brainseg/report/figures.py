@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from brainseg.data.raw import institution
 from brainseg.model.catalogue import CATALOGUE, MODELS, NETWORKS, TRUTH_COLOUR, Entry
+from brainseg.report import trust
 from brainseg.report.boxes import boxes
 from brainseg.report.genomics import shape_boxes
 from brainseg.report.page_inputs import Sources
@@ -39,6 +40,7 @@ def all_figures(sources: Sources) -> dict[str, go.Figure]:
         "precision_recall": _precision_recall(sources),
         "calibration": _calibration(sources),
     }
+    figures |= {name: each.update_layout(_LAYOUT) for name, each in trust.figures(sources.summaries["trust"]).items()}
     if sources.radiogenomics:
         for feature, (label, found) in shape_boxes(sources.tables["shape"]).items():
             figures[f"shape_{feature}"] = _figure(found, "RNASeq cluster", label, boxmode="group")

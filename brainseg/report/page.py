@@ -22,7 +22,7 @@ from brainseg.inference.predictor import Prediction
 from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS, NETWORKS, TRUTH_COLOUR
 from brainseg.radiogenomics import published
 from brainseg.radiogenomics.cohort import sentences
-from brainseg.report import genomics, headline
+from brainseg.report import genomics, headline, trust
 from brainseg.report.figures import all_figures
 from brainseg.report.montage import Example
 from brainseg.report.page_inputs import Sources, changed_params
@@ -67,6 +67,7 @@ def write_page(
         paired=headline.paired_sentences(sources.summaries["paired"]),
         counts=_split_counts(sources),
         training=_training(sources),
+        trust=trust.sentences(sources.summaries["trust"]),
         genomics=_genomics(sources.radiogenomics),
         examples=examples,
         patients=patients,

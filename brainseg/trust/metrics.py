@@ -43,8 +43,13 @@ def aurc(expected: Float64, real: Float64) -> float:
 
     Masks of equal expected Dice stand in every order at once.
     """
+    return float(np.mean(risk_by_coverage(expected, real)))
+
+
+def risk_by_coverage(expected: Float64, real: Float64) -> Float64:
+    """1 - mean Dice of the k most trusted masks, for k from 1 to all."""
     losses = _ordered(expected, 1 - real)
-    return float(np.mean(np.cumsum(losses) / np.arange(1, len(losses) + 1)))
+    return np.asarray(np.cumsum(losses) / np.arange(1, len(losses) + 1))
 
 
 def augrc(expected: Float64, real: Float64) -> float:

@@ -69,7 +69,7 @@ def test_it_fits_its_window_and_every_figure_is_drawn(page: Any):
     page.wait_for_function("document.body.dataset.drawn === 'all'")  # without a scroll: a saved page is whole
     for figure in page.locator("[data-figure]").all():
         assert figure.locator(".main-svg").first.bounding_box()["width"] <= page.viewport_size["width"]
-    assert page.locator("[data-figure]").count() == 13
+    assert page.locator("[data-figure]").count() == 16
     assert page.locator('[role="alert"]').text_content().startswith("SYNTHETIC PATIENTS")
 
 

@@ -69,10 +69,10 @@ def blue(page):
     return seen[..., 0] - seen[..., 2] > 30
 
 
-def orange(page):
-    """Where the picture is orange rather than grey: bool [rows, columns]."""
+def red(page):
+    """Where the picture is red rather than grey or yellow: bool [rows, columns]."""
     seen = picture(page)
-    return seen[..., 2] - seen[..., 0] > 60
+    return seen[..., 2] - seen[..., 1] > 60
 
 
 def sliders(page):
@@ -143,9 +143,9 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     # the unsure edge is a second overlay, off at first
     choose(page, "axial")
     page.evaluate("document.getElementById('shown').click()")
-    assert orange(page).sum() < 20
+    assert red(page).sum() < 20
     page.evaluate("document.getElementById('edge').click()")
-    assert orange(page).sum() > 100
+    assert red(page).sum() > 100
 
     assert report.trust is not None
     assert f"expected Dice {report.trust.dice:.2f}" in text

@@ -4,7 +4,7 @@
 const byId = (id) => document.getElementById(id);
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, render: 4 }; // NiiVue's SLICE_TYPE
 const BLUE = [86, 180, 233]; // sky blue of Okabe and Ito 2008, which all readers tell from grey
-const ORANGE = [230, 159, 0]; // of the same palette
+const RED = [213, 94, 0]; // vermilion of the same palette, which is no colour of the crosshair
 const OPTIONS = {
   isRadiologicalConvention: true,
   multiplanarShowRender: 1, // always
@@ -70,7 +70,7 @@ async function draw(nv, result) {
   await nv.attachToCanvas(byId("canvas"), true);
   const grey = [0, 36, 110, 255]; // in 3-D the noise around the head is as clear as air
   nv.addColormap("scan", { R: grey, G: grey, B: grey, A: [0, 0, 60, 160], I: grey });
-  for (const [name, [r, g, b]] of [["tumour", BLUE], ["unsure", ORANGE]]) {
+  for (const [name, [r, g, b]] of [["tumour", BLUE], ["unsure", RED]]) {
     nv.addColormap(name, { R: [r, r], G: [g, g], B: [b, b], A: [0, 255], I: [0, 255] });
   }
   const overlay = { cal_min: 0, cal_max: 1, opacity: 0 };
