@@ -39,7 +39,7 @@ docs: $(VENV)/.installed-docs ## build the site into site/ (tutorials run; warni
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html -d $(VENV)/.doctrees docs site
 	@echo "The site: site/index.html"
 
-lock: ## write the locks anew, from the newest versions that pyproject.toml admits
+lock: ## write the locks anew; UPGRADE=1 takes the newest versions that pyproject.toml admits
 	@PYTHON=$(PYTHON) ./requirements.sh
 
 relock: $(INSTALLED) ## record in dvc.lock that changed code writes the same, after the old and the new have run (minutes)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from brainseg.segmentation.array import segment
-    from brainseg.segmentation.result import Result
     from brainseg.segmentation.segmenter import Segmentation
+    from brainseg.segmentation.shown import SegmentedScan
 
 __version__ = "0.2.0.dev0"
-__all__ = ["Result", "Segmentation", "__version__", "segment"]
+__all__ = ["Segmentation", "SegmentedScan", "__version__", "segment"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,10 +19,10 @@ def __getattr__(name: str) -> Any:
         from brainseg.segmentation.array import segment
 
         return segment
-    if name == "Result":
-        from brainseg.segmentation.result import Result
+    if name == "SegmentedScan":
+        from brainseg.segmentation.shown import SegmentedScan
 
-        return Result
+        return SegmentedScan
     if name == "Segmentation":
         from brainseg.segmentation.segmenter import Segmentation
 

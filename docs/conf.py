@@ -14,6 +14,7 @@ sys.path[:0] = [
 ]  # the stages and what makes the reference are run from a checkout, not installed
 
 import brainseg  # noqa: E402
+from release.links import broken  # noqa: E402
 from release.reference import write_reference  # noqa: E402
 
 write_reference(HERE / "reference", ROOT / "params.yaml")
@@ -98,6 +99,15 @@ def _copy_viewer(app: object, failed: Exception | None) -> None:
         shutil.copytree(ROOT / "brainseg" / "view" / "page" / "vendor", target, dirs_exist_ok=True)
 
 
+def _check_links(app: object, failed: Exception | None) -> None:
+    """Sphinx looks at its own references; this looks at every link of every page, pictures and downloads included."""
+    from sphinx.errors import SphinxError
+
+    if failed is None and (found := broken(Path(app.outdir))):  # type: ignore[attr-defined]
+        raise SphinxError("links that lead nowhere:\n" + "\n".join(found))
+
+
 def setup(app: object) -> None:
     """Called by Sphinx."""
     app.connect("build-finished", _copy_viewer)  # type: ignore[attr-defined]
+    app.connect("build-finished", _check_links, priority=900)  # type: ignore[attr-defined]

@@ -123,9 +123,13 @@ def locked(*names: str) -> dict[str, str]:
     files = [ROOT / name for name in names] or sorted(ROOT.glob("requirements*.lock"))
     lines = [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
     pins = [line for line in lines if not line.startswith("#")]
-    malformed = [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", pin)]
+    malformed = [
+        pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+( ; [A-Za-z_<>!='0-9. ]+)?", pin)
+    ]
     assert not malformed  # no URLs, no paths, no editable lines, no local builds such as +cpu
-    return {str(canonicalize_name(name)): version for name, version in (pin.split("==") for pin in pins)}
+    found = {pin: Requirement(pin) for pin in pins}
+    here = [wanted for wanted in found.values() if wanted.marker is None or wanted.marker.evaluate()]
+    return {str(canonicalize_name(wanted.name)): str(wanted.specifier).removeprefix("==") for wanted in here}
 
 
 def test_the_lock_satisfies_every_requirement():

@@ -11,8 +11,8 @@ from brainseg.inference.runtimes import AUTO, FLOAT32
 from brainseg.model.catalogue import ENSEMBLE
 from brainseg.scans.scan import Image, Spacing
 from brainseg.segmentation.given import scan_of
-from brainseg.segmentation.result import Result
 from brainseg.segmentation.segmenter import Segmenter
+from brainseg.segmentation.shown import SegmentedScan
 
 if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
@@ -30,7 +30,7 @@ def segment(
     tta: bool | None = None,
     stripped: bool | None = None,
     trust_input: bool = False,
-) -> Result:
+) -> SegmentedScan:
     """Segment a volume as `brainseg predict` does. Research only: not a medical device.
 
     Models are loaded at the first call and kept for the next ones.
@@ -67,7 +67,7 @@ def segment(
     """
     scan = scan_of(volume, spacing, trust_input)
     segmenter = _segmenter(model, weights, device, runtime, precision, tta)
-    return Result.of(segmenter(scan, stripped=stripped, trust=trust_input), scan)
+    return SegmentedScan.of(segmenter(scan, stripped=stripped, trust=trust_input), scan)
 
 
 @functools.lru_cache(maxsize=2)

@@ -22,7 +22,7 @@ NOTICE = "Research only: not a medical device."
 
 
 @dataclass(frozen=True, repr=False)
-class Result(Segmentation):
+class SegmentedScan(Segmentation):
     """A scan's tumour, on the scan's own grid; `print` tells what was found, and a notebook shows it.
 
     Attributes:
@@ -32,7 +32,7 @@ class Result(Segmentation):
     scan: Scan
 
     @classmethod
-    def of(cls, found: Segmentation, scan: Scan) -> Result:
+    def of(cls, found: Segmentation, scan: Scan) -> SegmentedScan:
         """What the segmenter found of `scan`."""
         return cls(**{part.name: getattr(found, part.name) for part in fields(found)}, scan=scan)
 

@@ -14,7 +14,7 @@ import pytest
 import brainseg
 from brainseg.errors import DataError, NotTrusted
 from brainseg.segmentation.axes import axis_doubts
-from brainseg.segmentation.result import OUTLINE, Result
+from brainseg.segmentation.shown import OUTLINE, SegmentedScan
 from tests.scans.heads import SPACING, as_nifti, head, threshold_models
 
 FLAIR, TUMOUR = head()
@@ -26,7 +26,7 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(models) -> Result:
+def result(models) -> SegmentedScan:
     return brainseg.segment(FLAIR, SPACING, weights=models, runtime="torch")
 
 
