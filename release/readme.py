@@ -1,4 +1,4 @@
-"""The figures of README.md and docs/results.md, from the committed files of results.
+"""The figures of README.md, docs/results.md and docs/trust.md, from the committed files of results.
 
 `python -m release.readme` fills the blocks between `<!-- name -->` and `<!-- /name -->`. A test holds the pages equal
 to what it would write: no figure there is typed by hand.
@@ -22,16 +22,17 @@ from brainseg.model.catalogue import CATALOGUE, ENSEMBLE, MODELS
 from brainseg.report.headline import markdown
 from brainseg.report.literature import PUBLISHED
 from brainseg.terminal import say
+from release.trust_tables import trust_features, trust_levels, trust_table
 from studies.command import run_app
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/results.md")
+PAGES = ("README.md", "docs/results.md", "docs/trust.md")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def main() -> None:
-    """Fill the blocks of figures in README.md and docs/results.md."""
+    """Fill the blocks of figures in `PAGES`."""
     for name in PAGES:
         before = (ROOT / name).read_text(encoding="utf-8")
         after = filled(before, ROOT)
@@ -192,6 +193,9 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "crossval": crossval_table,
     "leak": leak_table,
     "postprocess": post_processing,
+    "trust": trust_table,
+    "trust_levels": trust_levels,
+    "trust_features": trust_features,
 }
 
 
