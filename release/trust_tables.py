@@ -41,8 +41,8 @@ def trust_table(root: Path) -> str:
     every = _read(root, "metrics/crossval.json")[ENSEMBLE]["pooled"]
     below, little = own["n_dice_below_070"], own["n_dice_below_080"]
     return markdown(head, rows) + (
-        f"\n{own['n']} patients of `{found['made_from']}` (`metrics/crossval_trust.json`); {below} of their masks have a "
-        f"Dice below 0.7, {little} below 0.8. Their mean Dice is {own['dice_mean']:.3f}; that of all {every['n']} "
+        f"\n{own['n']} patients of `{found['made_from']}` (`metrics/crossval_trust.json`); {below} of their masks have "
+        f"a Dice below 0.7, {little} below 0.8. Their mean Dice is {own['dice_mean']:.3f}; that of all {every['n']} "
         f"patients of the cross-validation is {every['dice_mean']:.3f}.\n"
     )
 
