@@ -21,7 +21,7 @@ ALL_STAGES = ("code", *STAGES)
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
 VIEW = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
-TRUST = {"brainseg/trust/sequence.json"}
+TRUST = {"brainseg/trust/sequence.json", "brainseg/trust/calibration.json"}
 BRAIN = {
     f"brainseg/weights/{name}"
     for name in ("deepbet/deepbet.sha256", "student/student.bin", "student/student.sha256", "student/student.xml")

@@ -107,12 +107,13 @@ class TestTrust:
             "volume_low_ml": pytest.approx(low * 0.005),
             "volume_high_ml": pytest.approx(high * 0.005),
             "reasons": ["the networks disagree"],
+            "doubtful_slices": [],
         }
         json.dumps(found.as_json(), allow_nan=False)
 
     def test_without_spacing_there_are_no_millilitres(self):
         found = trust_in(seen(), calibration(), volume=100, brain=10**6, voxel_ml=None).as_json()
-        assert set(found) == {"dice", "dice_low", "level", "volume_low", "volume_high", "reasons"}
+        assert set(found) == {"dice", "dice_low", "level", "volume_low", "volume_high", "reasons", "doubtful_slices"}
         assert isinstance(found["volume_low"], int)
         assert isinstance(found["volume_high"], int)
 
