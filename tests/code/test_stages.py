@@ -65,7 +65,7 @@ HARMLESS = {
         '"mazurowski": _mazurowski, "otsu": lambda params: _otsu(params),',
     ),
     "the name of a method of brain extraction": (
-        "preprocess/skull_strip.py",
+        "preprocess/agreement.py",
         '"classical", "none"]\n\n',
         '"classical", "otsu", "none"]\n\n',
     ),

@@ -59,7 +59,7 @@ def test_what_computes_nothing_makes_code_alone_run(copied: Checkout) -> None:
     change(copied, "brainseg/model/training.py", "lower the learning rate", "choose a lower learning rate")
     change(copied, "brainseg/preprocess/skull_strip.py", '"mazurowski": _mazurowski', '"otsu": _otsu, "more": _otsu')
     change(copied, "brainseg/preprocess/skull_strip.py", "def _deepbet(", "def _otsu(params): ...\n\n\ndef _deepbet(")
-    change(copied, "brainseg/preprocess/skull_strip.py", '["deepbet", ', '["deepbet", "otsu", ')
+    change(copied, "brainseg/preprocess/agreement.py", '"deepbet", ', '"deepbet", "otsu", ')
     assert json.loads(copied.dvc("status", "--json")).keys() == {"code"}
     assert stale(copied) == set()
     assert copied.git("status", "--short", "digests") == ""

@@ -27,7 +27,13 @@ class FakeSegmenter:
     def __init__(self, *_: Any, **__: Any):
         choice = SimpleNamespace(model_dump=dict)
         self.models = SimpleNamespace(
-            name="fake", digests={}, choice=choice, runtime="none", precision="float32", device="cpu"
+            patients=frozenset(),
+            name="fake",
+            digests={},
+            choice=choice,
+            runtime="none",
+            precision="float32",
+            device="cpu",
         )
         self.tta = False
 

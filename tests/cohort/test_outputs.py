@@ -212,6 +212,7 @@ def test_a_single_slice_is_a_case(tmp_path):
     path = put(tmp_path / "in" / "case_7.tif")
     tifffile.imwrite(tmp_path / "in" / "case_7_mask.tif", (PLANE > 99).astype(np.uint8))
     outcome = predict([path], tmp_path / "out", score=True)["case_7"]
+    assert outcome.status == "done", outcome.error
     assert outcome.report["tumour"]["slices"] == [7]
     assert outcome.report["score"]["dice"] > 0.5
     assert (tmp_path / "out" / "case_7" / "case_7_mask.tif").is_file()

@@ -59,6 +59,7 @@ def test_every_number_of_every_metrics_file_is_finite(finished):
         "test",
         "train_unet",
         "train_unetpp",
+        "trust",
         "val",
     }
     for name in names:
