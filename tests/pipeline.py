@@ -36,7 +36,17 @@ PAGE = "reports/index.html"
 # What git keeps of the outputs.
 KEPT = ("digests/", "metrics/", "splits/")
 # What a fresh clone has of the pipeline; params.yaml is written by `set_up`.
-PARTS = ("brainseg", "stages", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
+PARTS = (
+    "brainseg",
+    "stages",
+    "dvc.yaml",
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvc/plots",
+    ".dvc/plots_page.html",
+    ".dvcignore",
+    ".gitignore",
+)
 # Eight heads of about 12 slices and networks of some 100 000 weights at most: seconds instead of hours, and yet
 # they learn to find tumours.
 SMALL: dict[str, Any] = {
