@@ -30,7 +30,7 @@ CHANGES = {
     "where the encoder's weights come from": ("model/encoder_weights.py", 'if source == "packaged"', 'if source == "package"', SEEING),
     "the order of training": ("model/training.py", ">> 1)", ">> 2)", TRAINING),
     "a checkpoint's name": ("model/checkpoint.py", "[:16]", "[:17]", TRAINING),
-    "both mirror images": ("model/forward.py", ".flip(3)) / 2", ".flip(3)) / 3", SEEING),
+    "both mirror images": ("model/forward.py", "/ np.float32(2) if len", "/ np.float32(3) if len", {"postprocess"}),
     "the gate of brain extraction": ("preprocess/skull_strip.py", "fraction > 0", "fraction > 0.01", {"skull_strip"}),
     "deepbet's threshold": ("preprocess/brain_deepbet.py", "_THRESHOLD = 0.5", "_THRESHOLD = 0.6", {"skull_strip"}),
     "the fallback": ("preprocess/classical.py", "= 9, 8, 10, 10", "= 9, 8, 10, 11", {"skull_strip"}),
