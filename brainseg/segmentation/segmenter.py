@@ -21,7 +21,7 @@ from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripp
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 from brainseg.segmentation.brain import find_scan_brain
-from brainseg.shipped import FOLDER, listed
+from brainseg.shipped import FOLDER, SUMS, listed
 from brainseg.trust.edge import unsure_edge
 from brainseg.trust.model import load_calibrations
 from brainseg.trust.sequence import load_recogniser, refusal
@@ -98,7 +98,7 @@ class Segmenter:
         self._info = next(info for _, info in models.networks.values())
         self._stripper = _stripper(self._info.skull_strip)
         self._recogniser, self._calibrations = load_recogniser(), load_calibrations()
-        self._shipped = set(models.digests.values()) <= set(listed(FOLDER).values())
+        self._shipped = set(models.digests.values()) <= set(listed(FOLDER / SUMS).values())
 
     def __call__(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Segmentation:
         """Segment `scan`.
