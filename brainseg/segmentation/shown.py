@@ -71,6 +71,7 @@ class SegmentedScan(Segmentation):
 
     def __str__(self) -> str:
         lines = [f"{label}: {value}" for label, value in self.facts().items()]
+        lines += [f"reason: {text}" for text in getattr(getattr(self, "trust", None), "reasons", ())]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings), NOTICE])
 
     def __repr__(self) -> str:
