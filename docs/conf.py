@@ -50,6 +50,9 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_use_unqualified_type_names = True
+viewcode_follow_imported_members = False  # the code's pages would lead back to names that only the package has
+# Two rooms may have a class of one name. Sphinx then links the first and warns; nothing else is of this kind.
+suppress_warnings = ["ref.python"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "tutorials",

@@ -71,6 +71,7 @@ class SegmentedScan(Segmentation):
 
     def __str__(self) -> str:
         lines = [f"{label}: {value}" for label, value in self.facts().items()]
+        lines += [f"reason: {text}" for text in getattr(getattr(self, "trust", None), "reasons", ())]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings), NOTICE])
 
     def __repr__(self) -> str:
@@ -105,5 +106,5 @@ class SegmentedScan(Segmentation):
         picture = cv2.cvtColor(cv2.resize(grey, size), cv2.COLOR_GRAY2BGR)
         large = cv2.resize(self.mask[at].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
         outlines, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(picture, outlines, -1, OUTLINE, 1)
+        cv2.drawContours(picture, outlines, -1, OUTLINE, 2)
         return "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode("ascii")
