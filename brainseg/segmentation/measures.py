@@ -41,11 +41,34 @@ def rano(mask: Bool, spacing: Spacing | None, numbers: Int) -> dict[str, Any] | 
     return {"slice": int(numbers[at]), "diameter_mm": longest, "perpendicular_mm": across, "product_mm2": product}
 
 
-def _diameters(plane: Bool, spacing: tuple[float, float]) -> tuple[float, float]:
+def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:
+    """The longest line within one slice between two corners of marked pixels, in the unit of `spacing`.
+
+    It is the first diameter of `rano`, of whichever slice has the longest, and whatever lies between its ends.
+
+    Args:
+        mask: bool [n, height, width].
+        spacing: of rows and columns.
+    """
+    return max((float(_lengths(_hull(plane, spacing)).max()) for plane in mask[mask.any((1, 2))]), default=0.0)
+
+
+def _hull(plane: Bool, spacing: tuple[float, float]) -> Float64:
+    """The corners of the convex hull of the marked pixels, [k, 2]."""
     rows, columns = np.nonzero(plane)
     corners = np.concatenate([np.stack([rows + r, columns + c], 1) for r in (0, 1) for c in (0, 1)])
-    hull = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
-    lengths = np.sqrt(((hull[:, None] - hull) ** 2).sum(-1))
+    hull: Float64 = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
+    return hull
+
+
+def _lengths(hull: Float64) -> Float64:
+    lengths: Float64 = np.sqrt(((hull[:, None] - hull) ** 2).sum(-1))
+    return lengths
+
+
+def _diameters(plane: Bool, spacing: tuple[float, float]) -> tuple[float, float]:
+    hull = _hull(plane, spacing)
+    lengths = _lengths(hull)
     first, second = np.unravel_index(lengths.argmax(), lengths.shape)
     along = (hull[second] - hull[first]) / lengths.max()
     return float(lengths.max()), _widest(hull @ along, hull @ np.array([-along[1], along[0]]))

@@ -6,7 +6,6 @@ import functools
 from dataclasses import dataclass
 from itertools import repeat
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripp
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
 from brainseg.segmentation.brain import find_scan_brain
+from brainseg.segmentation.measures import largest_diameter
 from brainseg.shipped import FOLDER, SUMS, listed
 from brainseg.trust.edge import unsure_edge
 from brainseg.trust.model import load_calibrations
@@ -192,22 +192,3 @@ def _stripper(params: SkullStripParams) -> Stripper | None:
 def _agreeing(plane: Float, mask: Bool, threshold: np.float32) -> Float:
     """Probabilities whose threshold gives `mask`: resampled, they give smooth edges where a mask would give steps."""
     return np.where(mask, np.maximum(plane, threshold), np.where(plane < threshold, plane, 0))
-
-
-def largest_diameter(mask: Bool, spacing: tuple[float, float]) -> float:
-    """The longest line within one slice between two corners of marked pixels, in the unit of `spacing`.
-
-    This is the first of the two diameters of RANO (Wen et al., J. Clin. Oncol. 28:1963, 2010), whatever lies
-    between its ends.
-
-    Args:
-        mask: bool [n, height, width].
-        spacing: of rows and columns.
-    """
-    longest = 0.0
-    for plane in mask[mask.any((1, 2))]:
-        rows, columns = np.nonzero(plane)
-        corners = np.concatenate([np.stack([rows + r, columns + c], 1) for r in (0, 1) for c in (0, 1)])
-        hull = cv2.convexHull(corners.astype(np.int32))[:, 0].astype(float) * spacing
-        longest = max(longest, float(np.sqrt(((hull[:, None] - hull) ** 2).sum(-1).max())))
-    return longest

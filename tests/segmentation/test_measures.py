@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainseg.segmentation.measures import parts, place, rano
-from brainseg.segmentation.segmenter import largest_diameter
+from brainseg.segmentation.measures import largest_diameter, parts, place, rano
 
 SPACING = (5.0, 1.0, 1.0)
 
@@ -24,6 +23,16 @@ def test_a_rectangle_and_its_diagonal():
     # at a right angle to the hypotenuse of a 3-4-5 triangle, from its corner to the side of length 4: 3 / (4 / 5)
     assert found["perpendicular_mm"] == pytest.approx(3.75)
     assert found["product_mm2"] == pytest.approx(18.75)
+
+
+def test_diameter_by_hand():
+    mask = np.zeros((2, 10, 10), bool)
+    assert largest_diameter(mask, (1, 1)) == 0
+    mask[0, 2:5, 3:7] = True  # 3 x 4 pixels
+    assert largest_diameter(mask, (1, 1)) == 5
+    assert largest_diameter(mask, (2, 1)) == pytest.approx(np.hypot(6, 4))
+    mask[1, 0, :] = True  # in another slice
+    assert largest_diameter(mask, (1, 1)) == pytest.approx(np.hypot(1, 10))
 
 
 def test_an_ellipse_has_its_axes():

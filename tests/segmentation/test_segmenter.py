@@ -15,7 +15,7 @@ from brainseg.errors import DataError, NotTrusted
 from brainseg.evaluation.overlap import overlap
 from brainseg.inference.models import load_models
 from brainseg.scans.nifti import read_nifti, write_nifti
-from brainseg.segmentation.segmenter import Segmenter, largest_diameter
+from brainseg.segmentation.segmenter import Segmenter
 from tests.scans.heads import SPACING, as_nifti, head, threshold_models
 
 FLAIR, TUMOUR = head()
@@ -127,16 +127,6 @@ def test_one_slice_works_and_warns(folder):
     assert any("a single slice" in text for text in result.warnings)
     assert overlap(TUMOUR[9:10], result.mask).dice > 0.9
     assert result.volume_ml is result.largest_diameter_mm is None
-
-
-def test_diameter_by_hand():
-    mask = np.zeros((2, 10, 10), bool)
-    assert largest_diameter(mask, (1, 1)) == 0
-    mask[0, 2:5, 3:7] = True  # 3 x 4 pixels
-    assert largest_diameter(mask, (1, 1)) == 5
-    assert largest_diameter(mask, (2, 1)) == pytest.approx(np.hypot(6, 4))
-    mask[1, 0, :] = True  # in another slice
-    assert largest_diameter(mask, (1, 1)) == pytest.approx(np.hypot(1, 10))
 
 
 def test_a_faint_tumour_is_found_and_said_to_be_faint(tmp_path_factory):
