@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
@@ -16,9 +15,7 @@ import pytest
 import tifffile
 
 from brainseg.cohort.outputs import prepare, staging
-from brainseg.cohort.predict import Outcome
 from brainseg.cohort.records import are_there, publish, read_record
-from brainseg.cohort.summary import write_summary
 from brainseg.errors import DataError
 from brainseg.scans.cases import find_cases
 from brainseg.view.result import find_result
@@ -259,15 +256,6 @@ def test_a_summary_of_the_users_is_in_the_way_and_ours_is_replaced(tmp_path):
     require_refused("summary.csv is in the way", [tmp_path / "in"], tmp_path / "other")
 
 
-def test_no_cell_of_the_summary_is_a_formula(tmp_path):
-    outcomes = [Outcome(name, "failed", error="@cause") for name in ("=1+1", "-x", "+x", "plain")]
-    write_summary(outcomes, tmp_path)
-    with (tmp_path / "summary.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    assert [row["case"] for row in rows] == ["'+x", "'-x", "'=1+1", "plain"]
-    assert {row["error"] for row in rows} == {"'@cause"}
-
-
 def test_a_log_of_ours_is_replaced(tmp_path, monkeypatch):
     scan, out = put(tmp_path / "f.nii", NIFTI), tmp_path / "out"
     with monkeypatch.context() as patch:
@@ -294,17 +282,3 @@ def test_two_runs_that_publish_one_case_at_once_leave_one_whole_result(tmp_path)
     assert record.whole
     assert are_there(tmp_path, record.files)
     assert {path.name for path in tmp_path.iterdir()} == {"f.json", *record.files}
-
-
-def test_the_summary_has_whole_counts_and_leaves_empty_what_is_unknown(tmp_path):
-    """One failed case once made 1.23457e+06 of all counts."""
-    tumour = {"voxels": 1234567, "volume_ml": 12.3456789, "largest_diameter_mm": None, "slices": [3, 4]}
-    tumour |= {"parts": 2, "side": "left", "rano": {"slice": 3, "diameter_mm": 9.5, "product_mm2": 1e-7}}
-    done = Outcome("a", "done", report={"tumour": tumour, "warnings": ["dark, and flat"]})
-    write_summary([Outcome("b", "failed", error='"b" is no scan.'), done], tmp_path)
-    assert (tmp_path / "summary.csv").read_bytes() == (
-        b"case,status,tumour_voxels,tumour_ml,largest_diameter_mm,rano_diameter_mm,rano_perpendicular_mm,"
-        b"rano_product_mm2,parts,side,brain_ml,slices,trust,expected_dice,dice,trained_on,warnings,error\n"
-        b'a,done,1234567,12.3457,,9.5,,1e-07,2,left,,2,,,,,"dark, and flat",\n'
-        b'b,failed,,,,,,,,,,,,,,,,"""b"" is no scan."\n'
-    )
