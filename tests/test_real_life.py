@@ -13,7 +13,8 @@ from brainseg.errors import DataError
 from brainseg.scans.cases import find_cases
 from tests.cohort.fakes import without_networks
 from tests.cohort.files import snapshot
-from tests.real_life import FLAIR, INPUTS, Input
+from tests.real_life.inputs import FLAIR, Input
+from tests.real_life.known import INPUTS
 
 ROOT = Path(__file__).resolve().parents[1]
 BRIGHT = FLAIR.astype(np.float32).mean() < FLAIR
