@@ -55,11 +55,6 @@ def volume_views(network: Network, stack: Stack, params: InputParams, *, tta: bo
     return Views(mean, single[0], single[1] if tta else None)
 
 
-def volume_probability(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Float:
-    """The mean of `volume_views`."""
-    return volume_views(network, stack, params, tta=tta, batch_size=batch_size).mean
-
-
 def grid_probability(network: Network, inputs: Float, *, tta: bool, batch_size: int = 8) -> Float:
     """Probabilities on the network's own grid: float32 [n, s, s] of float32 [n, channels, s, s]."""
     out = np.empty((len(inputs), *inputs.shape[2:]), np.float32)

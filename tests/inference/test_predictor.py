@@ -8,7 +8,7 @@ from brainseg.data.slices import SliceSet
 from brainseg.errors import DataError
 from brainseg.inference.postprocess import Choice
 from brainseg.inference.predictor import ENSEMBLE, load_prediction, predict_volume, save_prediction
-from brainseg.model.forward import grid_probability, volume_probability, volume_views
+from brainseg.model.forward import grid_probability, volume_views
 from brainseg.preprocess.inputs import InputParams
 
 GRID = InputParams(input_size=32, crop_to_brain=False, normalization="zscore", neighbours=0, mirror=False)
@@ -42,12 +42,12 @@ def volume() -> SliceSet:
 def test_known_answer(volume: SliceSet) -> None:
     flair = volume.images[..., 1].astype(float)
     expected = 1 / (1 + np.exp(-2 * (flair - flair.mean()) / flair.std()))
-    found = volume_probability(Bright(2.0), volume, GRID, tta=False)
+    found = volume_views(Bright(2.0), volume, GRID, tta=False).mean
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_batch_size_does_not_matter(volume: SliceSet) -> None:
-    one, all_ = (volume_probability(Bright(2.0), volume, GRID, tta=False, batch_size=b) for b in (1, 64))
+    one, all_ = (volume_views(Bright(2.0), volume, GRID, tta=False, batch_size=b).mean for b in (1, 64))
     np.testing.assert_array_equal(one, all_)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brainseg.data.slices import Volume
-from brainseg.model.forward import volume_probability
+from brainseg.model.forward import volume_views
 from brainseg.params import shipped
 from brainseg.preprocess.inputs import InputParams
 
@@ -25,7 +25,7 @@ def test_slices_without_brain_are_not_shown_and_have_no_tumour(tta: bool, times:
         return np.ones((len(inputs), 1, *inputs.shape[2:]), np.float32)
 
     stack = Volume(images.astype(np.uint8), brain, np.arange(5))
-    found = volume_probability(network, stack, PARAMS, tta=tta, batch_size=2)
+    found = volume_views(network, stack, PARAMS, tta=tta, batch_size=2).mean
     assert shown == [2] * times + [1] * times
     np.testing.assert_array_equal(found[brain], 1)
     assert not found[[0, 3]].any()
