@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from brainseg.data.slices import Float64
 from brainseg.errors import DataError
+
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
 
 _UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # metre, mm, micron; none is taken for mm, as everybody does
 _UNIT_BITS = 7  # of xyzt_units; the others are of time
@@ -47,7 +50,7 @@ def check_affine(image: nib.Nifti1Image, where: str) -> None:
         DataError: numbers missing, or axes that lie in one plane.
     """
     affine = np.asarray(image.affine, float)
-    sizes = nib.affines.voxel_sizes(affine)
+    sizes = _sizes(affine)
     # the volume of a voxel whose axes have length 1: no matter of units
     if not np.isfinite(affine).all() or not sizes.all() or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-3:
         raise DataError(f"the affine of {where} cannot be inverted; repair its header, then try again.")
@@ -64,7 +67,9 @@ def direction_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
     cosines = (turned[0] * turned[1]).sum(0)
     if cosines.min() >= math.cos(math.radians(SAME_DIRECTION_DEGREES)):
         return []
-    ways = ["".join(nib.aff2axcodes(form)) for form in (sform, qform)]
+    from nibabel import aff2axcodes
+
+    ways = ["".join(aff2axcodes(form)) for form in (sform, qform)]
     degrees = math.degrees(math.acos(float(np.clip(cosines.min(), -1, 1))))
     return [
         f"{where} says two ways how the head lies: sform {ways[0]}, qform {ways[1]}, {degrees:.0f} degrees apart; "
@@ -76,9 +81,9 @@ def size_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
     """Sentences where the header says two sizes of a voxel."""
     sform, _ = _forms(image)
     pixdim = np.abs(np.asarray(image.header["pixdim"][1:4], float))  # these are the qform's sizes
-    if sform is None or np.allclose(nib.affines.voxel_sizes(sform), pixdim, rtol=SAME_SIZE, atol=0):
+    if sform is None or np.allclose(_sizes(sform), pixdim, rtol=SAME_SIZE, atol=0):
         return []
-    sizes = [" x ".join(f"{size:.3g}" for size in found) for found in (nib.affines.voxel_sizes(sform), pixdim)]
+    sizes = [" x ".join(f"{size:.3g}" for size in found) for found in (_sizes(sform), pixdim)]
     return [f"{where} says two sizes of a voxel: sform {sizes[0]}, pixdim {sizes[1]}; expected one"]
 
 
@@ -96,4 +101,10 @@ def _forms(image: nib.Nifti1Image) -> tuple[Float64 | None, Float64 | None]:
 
 
 def _unit(affine: Float64) -> Float64:
-    return np.asarray(affine[:3, :3] / nib.affines.voxel_sizes(affine))
+    return np.asarray(affine[:3, :3] / _sizes(affine))
+
+
+def _sizes(affine: Float64) -> Float64:
+    from nibabel.affines import voxel_sizes
+
+    return np.asarray(voxel_sizes(affine))

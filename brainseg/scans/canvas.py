@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.scans.scan import Image, Spacing
@@ -130,6 +129,8 @@ def _tones(sequence: Image) -> tuple[float, float, float | None]:
 
 def _from_the_edge(same: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """What of bool [height, width] hangs together with the slice's edge: tissue may have the background's value."""
+    from scipy import ndimage
+
     labels, _ = ndimage.label(same)
     outer = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.isin(labels, outer[outer > 0])

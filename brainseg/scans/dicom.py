@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
@@ -25,6 +24,9 @@ from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import Image, Scan
+
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _only_series(folder: Path) -> Series:
 def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) -> nib.Nifti1Image:
     """Sort the slices by position and stack them, with rescaling, bright as the file means it."""
     import highdicom
+    from nibabel import Nifti1Image
 
     check_series(folder, datasets, trust, warnings)
     how: Any = {"dtype": np.float32, "apply_presentation_lut": False}
@@ -182,11 +185,13 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
         return image
     warnings.append(f"the series in {folder} stores white as its lowest value ({why}): inverted")
     values = np.asarray(image.dataobj)
-    return nib.Nifti1Image(values.max() + values.min() - values, image.affine)
+    return Nifti1Image(values.max() + values.min() - values, image.affine)
 
 
 def _single(folder: Path, dataset: Any, warnings: list[str]) -> nib.Nifti1Image:
     """One slice alone; its thickness stands for the distance."""
+    from nibabel import Nifti1Image
+
     thickness = float(dataset.get("SliceThickness") or 0)
     if not thickness:
         warnings.append(f"the only slice in {folder} does not say its thickness: volumes are those of 1 mm")
@@ -200,4 +205,4 @@ def _single(folder: Path, dataset: Any, warnings: list[str]) -> nib.Nifti1Image:
     affine[:3, 3] = np.array(dataset.ImagePositionPatient, float)
     values = dataset.pixel_array.astype(np.float32) * float(dataset.get("RescaleSlope", 1))
     values += float(dataset.get("RescaleIntercept", 0))
-    return nib.Nifti1Image(values.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    return Nifti1Image(values.T[..., None], np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
 
 import brainseg
@@ -15,6 +14,9 @@ from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.scans.axial import to_stored
 from brainseg.scans.quiet import overheard
+
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
 
 
 def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> None:
@@ -43,6 +45,7 @@ def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[A
 
 def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> Any:
     import highdicom
+    import nibabel as nib
     from pydicom.sr.codedict import codes
     from pydicom.uid import generate_uid
 

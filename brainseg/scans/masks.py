@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
@@ -17,6 +17,9 @@ from brainseg.scans.axial import axial, axial_size
 from brainseg.scans.nifti_file import is_nifti, load
 from brainseg.scans.scan import Image, Spacing
 from brainseg.scans.tif_files import numbered_slices, tif_files
+
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
 
 MOST_LABELS = 16
 """More different values than that are a picture."""

@@ -6,8 +6,8 @@ import gzip
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
@@ -20,6 +20,9 @@ from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti_file import RGB, SUFFIXES, is_nifti, load
 from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
+
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,9 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import nibabel as nib
 import numpy as np
-from nibabel.volumeutils import apply_read_scaling
 
 from brainseg.data.slices import size_text
 from brainseg.errors import DataError
@@ -20,9 +18,12 @@ from brainseg.scans.geometry import check_size
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import Image
 
+if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
+    import nibabel as nib
+
 SUFFIXES = (".nii.gz", ".nii")
 RGB = ("R", "G", "B")
-_KINDS = {348: nib.Nifti1Image, 540: nib.Nifti2Image}  # by the header's length, which is its first number
+_KINDS = {348: "Nifti1Image", 540: "Nifti2Image"}  # by the header's length, which is its first number
 _MOST_EXTENSIONS = 2**24
 """Bytes between header and voxels; what converters keep there of DICOM are some thousands."""
 _MOST_VOLUMES = 3
@@ -73,10 +74,13 @@ def load(
 
 def _header(path: Path, stream: IO[bytes]) -> tuple[nib.Nifti1Image, tuple[float | None, float | None]]:
     """Header and extensions, within bounds, and slope and intercept; `stream` stands at the first voxel afterwards."""
+    import nibabel as nib
+
     first = stream.read(4)
-    kind = next((_KINDS[n] for n in _KINDS for order in ("little", "big") if first == n.to_bytes(4, order)), None)
-    if kind is None:
+    name = next((_KINDS[n] for n in _KINDS for order in ("little", "big") if first == n.to_bytes(4, order)), None)
+    if name is None:
         raise ValueError("it does not begin as a NIfTI file does")
+    kind: type[nib.Nifti1Image] = getattr(nib, name)
     raw = first + stream.read(kind.header_class.sizeof_hdr - 4)
     header = kind.header_class(raw, check=False)
     start = float(header["vox_offset"])
@@ -115,6 +119,8 @@ def _values(stream: IO[bytes], image: nib.Nifti1Image) -> Image:
 
 def _scaled(values: Image, slope: float | None, inter: float | None) -> Image:
     """Slice by slice: nibabel scales in float64, which takes up to eight times the room."""
+    from nibabel.volumeutils import apply_read_scaling
+
     slope, inter = 1.0 if slope is None else float(slope), 0.0 if inter is None else float(inter)
     if values.dtype.names or (slope, inter) == (1.0, 0.0):
         return values.astype(np.float32) if values.dtype.kind == "f" and values.dtype.itemsize > 4 else values

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import html
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import cv2
-import nibabel as nib
 import numpy as np
 
 from brainseg.data.slices import FLAIR
@@ -15,6 +15,9 @@ from brainseg.errors import DataError
 from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.segmenter import Segmentation
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 PICTURE_PX = 360
 OUTLINE = (233, 180, 86)  # the ensemble's colour (model/catalogue.py) in OpenCV's order
@@ -47,10 +50,12 @@ class SegmentedScan(Segmentation):
         Raises:
             DataError: the scan has no place in space, as arrays and TIF slices.
         """
+        from nibabel import Nifti1Image
+
         affine = self.scan.origin.affine
         if affine is None:
             raise DataError("an array or TIF slices have no place in space; use .mask, which lies on the same grid.")
-        return nib.Nifti1Image(self.scan.origin.stored(self.mask).astype(np.uint8), affine)
+        return Nifti1Image(self.scan.origin.stored(self.mask).astype(np.uint8), affine)
 
     def facts(self) -> dict[str, str]:
         """What a person wants to know, in words: label -> value."""
