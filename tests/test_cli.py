@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from brainseg.cli import app
@@ -79,6 +80,19 @@ def test_help_imports_nothing_heavy():
         assert f"'{name}'" not in loaded
     for command in ("predict", "view"):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_a_folder_of_tif_slices_waits_for_no_other_format(tmp_path):
+    (tmp_path / "case").mkdir()
+    tifffile.imwrite(tmp_path / "case" / "case_1.tif", np.zeros((64, 64, 3), np.uint8))
+    code = (
+        "import sys; from pathlib import Path; import brainseg.cohort.predict;"
+        "from brainseg.scans.cases import find_cases;"
+        "print([case.name for case in find_cases([Path(sys.argv[1])])], sorted(set(sys.argv[2:]) & set(sys.modules)))"
+    )
+    slow = ["nibabel", "pydicom", "scipy", "openvino", "torch", "pandas"]
+    line = [sys.executable, "-c", code, str(tmp_path / "case"), *slow]
+    assert subprocess.run(line, check=True, capture_output=True, text=True).stdout == "['case'] []\n"
 
 
 def test_the_package_offers_segment_without_loading_torch():
