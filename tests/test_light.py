@@ -90,7 +90,7 @@ def predict_and_use(python: Path | str, scans: Path, folder: Path, path: str) ->
         assert (said["made_by"]["runtime"], said["made_by"]["preset"]) == ("openvino", "usual")
         assert said["tumour"]["voxels"] > 0
         assert (folder / "out" / f"{name}_overlay.png").is_file()
-    for mask in ("scan_mask.nii.gz", "study_mask.nii.gz", "study_seg.dcm"):
+    for mask in ("scan_mask.nii.gz", "study_mask.nii.gz", "study_seg.dcm", "study_sr.dcm"):
         assert (folder / "out" / mask).is_file()
     assert (folder / "out" / "summary.csv").read_text().count("done") == 3
     run("-c", USE, scans / "head.npy", folder / "out" / "scan.json", *ABSENT)

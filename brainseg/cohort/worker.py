@@ -58,6 +58,7 @@ class Worker:
             if settings.overlay:
                 write_overlay(staged / f"{case.name}_overlay.png", scan, result)
             content = report(case, scan, result, segmenter.models, segmenter.tta, unwritten)
+            content["warnings"] += scan.origin.write_report(staged, scan.name, content)
             for path, text in case.format.tables(case.name, content).items():
                 (staged / path).write_text(text, encoding="utf-8")
             content["made_by"]["preset"] = settings.preset

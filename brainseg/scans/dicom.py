@@ -19,6 +19,7 @@ from brainseg.scans.dicom_choice import check_lone, choose
 from brainseg.scans.dicom_seg import write_seg
 from brainseg.scans.dicom_sequence import look_at
 from brainseg.scans.dicom_series import first_header, is_dicom, read_headers, read_pixels
+from brainseg.scans.dicom_sr import write_sr
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
@@ -40,6 +41,16 @@ class DicomOrigin(NiftiOrigin):
         super().write(out, name, maps, model)
         try:
             write_seg(out / _seg_name(name), maps[MASK_SUFFIX], self.image, self.series, model)
+        except DataError as error:
+            return [str(error)]
+        return []
+
+    def write_report(self, out: Path, name: str, report: Mapping[str, Any]) -> list[str]:
+        """`<name>_sr.dcm`, which refers to the SEG; see `Origin.write_report`."""
+        if not (seg := out / _seg_name(name)).exists():
+            return []  # why, a warning has said
+        try:
+            write_sr(out / _sr_name(name), seg, self.series, report)
         except DataError as error:
             return [str(error)]
         return []
@@ -89,11 +100,15 @@ class DicomFormat(Format):
         return read_dicom(paths, name, trust=trust, rules=self.rules)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
-        return [*(file_name(name, end) for end in ends), _seg_name(name)]
+        return [*(file_name(name, end) for end in ends), _seg_name(name), _sr_name(name)]
 
 
 def _seg_name(name: str) -> str:
     return f"{name}_seg.dcm"
+
+
+def _sr_name(name: str) -> str:
+    return f"{name}_sr.dcm"
 
 
 def _person(head: Any) -> tuple[str, str]:

@@ -52,6 +52,19 @@ class Origin(ABC):
             Warnings of what could not be written.
         """
 
+    def write_report(self, out: Path, name: str, report: Mapping[str, Any]) -> list[str]:
+        """Write what was measured as the scan's own kind of file has it; nothing, unless a class has such a kind.
+
+        Args:
+            out: folder in which `write` has written.
+            name: of the case.
+            report: what becomes `<case>.json`.
+
+        Returns:
+            Warnings of what could not be written.
+        """
+        return []
+
     @abstractmethod
     def read_mask(self, out: Path, name: str) -> Bool:
         """The mask, bool [n, height, width], that `write` left in `out`.

@@ -101,7 +101,14 @@ def test_nifti_and_dicom_have_their_own_masks(tmp_path, models):
     write_series(tmp_path / "study", FLAIR, "FLAIR", **changes)
     found = run([tmp_path / "scan.nii.gz", tmp_path / "study"], tmp_path / "out", models, overlay=False)
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"scan.json", "scan_mask.nii.gz", "study.json", "study_mask.nii.gz", "study_seg.dcm"}
+    assert names == {
+        "scan.json",
+        "scan_mask.nii.gz",
+        "study.json",
+        "study_mask.nii.gz",
+        "study_seg.dcm",
+        "study_sr.dcm",
+    }
     mask = np.asanyarray(nib.load(tmp_path / "out" / "scan_mask.nii.gz").dataobj)
     assert overlap(TUMOUR, mask.T > 0).dice > 0.95
     ml = found["scan"].report["tumour"]["volume_ml"]

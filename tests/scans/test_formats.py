@@ -26,6 +26,11 @@ from tests.scans.heads import as_nifti, write_tifs
 
 STACK = np.random.default_rng(3).integers(0, 256, (12, 60, 70), np.uint8)
 MASK, PROBABILITY = STACK > 200, STACK.astype(np.float32) / 255
+REPORT = {
+    "tumour": {"voxels": 7, "volume_ml": 1.0, "rano": None},
+    "trust": {"dice": 0.9, "dice_low": 0.8, "level": "good"},
+    "made_by": {"model": "fake"},
+}
 
 
 class NpyOrigin(Origin):
@@ -137,7 +142,7 @@ def test_what_is_written_was_planned_and_is_read_back(tmp_path, npy, kind):
     out = tmp_path / "out"
     out.mkdir()
     maps = {MASK_SUFFIX: MASK, PROBABILITY_SUFFIX: PROBABILITY}
-    assert scan.origin.write(out, name, maps, "fake") == []
+    assert scan.origin.write(out, name, maps, "fake") == scan.origin.write_report(out, name, REPORT) == []
     written = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
     planned = FORMATS[kind].planned(name, path, list(maps))
     assert written == {file for file in planned if not file.endswith(".tsv")}  # a table is the report's
