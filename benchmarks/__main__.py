@@ -15,20 +15,31 @@ if TYPE_CHECKING:
     from benchmarks.timing import Comparison
 
 
+COMMAND_PAIRS = 2
+"""Timed turns of a whole command, of which each takes seconds."""
+
+
 def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each comparison.")] = 5) -> None:
     """Time our code and the usual way of doing the same work in turns, on synthetic patients.
 
     The ratio is their time over ours, turn by turn: its median and range. Above 1 ours is faster.
     """
-    from benchmarks.machine import describe
+    from benchmarks import command
+    from benchmarks.machine import cores, describe
     from benchmarks.settings import Sizes
     from benchmarks.timing import format_comparisons
 
     started = time.monotonic()
     comparisons = measure(Sizes(), pairs)
-    print(format_comparisons(comparisons))
+    _say("the whole command ...")
+    with tempfile.TemporaryDirectory() as folder:
+        patients = command.synthetic(Path(folder) / "in", 2 * cores())
+        whole, commands = command.compare(patients, Path(folder), COMMAND_PAIRS, cores())
+    print(format_comparisons([*comparisons, *whole]))
+    print("\n" + command.memory(commands))
     seconds = time.monotonic() - started
-    print(f"\n{describe()}; medians of {pairs} pairs timed in turns, ratio = their time / ours; {seconds:.0f} s in all")
+    turns = f"medians of {pairs} pairs timed in turns, of whole commands {COMMAND_PAIRS}"
+    print(f"{describe()}; {turns}, ratio = their time / ours; {seconds:.0f} s in all")
 
 
 def measure(sizes: Sizes, pairs: int) -> list[Comparison]:

@@ -19,9 +19,10 @@ from brainseg.inference.runtimes import PRECISIONS
 from brainseg.model.catalogue import NETWORKS
 from brainseg.model.forward import grid_probability
 from brainseg.model.networks import PlainUNet
+from brainseg.params import shipped_section
 from brainseg.preprocess.inputs import network_input
+from brainseg.preprocess.skull_strip import SkullStripParams, make_stripper
 from brainseg.scans.array_origin import ArrayOrigin
-from brainseg.scans.canvas import canvas_for
 from brainseg.scans.scan import SEQUENCES, Scan
 from brainseg.segmentation.segmenter import Segmenter
 from brainseg.shipped import FOLDER
@@ -42,8 +43,7 @@ def main(pairs: Annotated[int, typer.Option(min=1, help="Timed turns of each com
     comparisons = compare(SLICES, pairs)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     print(format_comparisons(comparisons))
-    print(f"\nbrain extraction alone: {brain_seconds(SLICES):.2f} s a patient of {SLICES} slices, part of the above")
-    print(f"{describe()}; medians of {pairs} pairs timed in turns; peak memory with both runtimes {peak:.0f} MiB")
+    print(f"\n{describe()}; medians of {pairs} pairs timed in turns; peak memory with both runtimes {peak:.0f} MiB")
 
 
 def compare(slices: int, pairs: int) -> list[Comparison]:
@@ -60,6 +60,7 @@ def compare(slices: int, pairs: int) -> list[Comparison]:
     found += [_patient(Segmenter(eager), Segmenter(fast), scan, pairs) for fast in ways]
     fast = load_models(device="cpu", model=PRESETS[FAST].model, precision=PRESETS[FAST].precision)
     quick = {"predict": Segmenter(ways[0]), "predict --fast": Segmenter(fast, tta=PRESETS[FAST].tta)}
+    found.append(_brain(scan, pairs))
     return found + [_beside_published(name, segmenter, scan, pairs) for name, segmenter in quick.items()]
 
 
@@ -88,6 +89,19 @@ def _network(name: str, eager: LoadedModels, fast: LoadedModels, scan: Scan, pai
             len(inputs),
             pairs,
         ),
+    )
+
+
+def _brain(scan: Scan, pairs: int) -> Comparison:
+    params = shipped_section("skull_strip", SkullStripParams)
+    made = [make_stripper(params.model_copy(update={"method": name})) for name in ("student", "deepbet")]
+    student, deepbet = (stripper for stripper in made if stripper is not None)
+    return Comparison(
+        what=f"brain extraction, patient of {len(scan.slices)}",
+        ours="the light network, before its gate",
+        theirs="deepbet, the graphs that stand behind the gate",
+        unit="s/patient",
+        pairs=time_pairs(lambda: student.find(scan.images), lambda: deepbet.find(scan.images), 1, pairs),
     )
 
 
@@ -120,14 +134,6 @@ def _beside_published(name: str, quick: Segmenter, scan: Scan, pairs: int) -> Co
 
 def _way(models: LoadedModels) -> str:
     return f"{models.runtime}, {models.precision}"
-
-
-def brain_seconds(slices: int) -> float:
-    """Seconds that brain extraction takes of one patient, as the faster way of predicting does it."""
-    scan = _scan(slices)
-    canvas = canvas_for(scan.images.shape[1], scan.images.shape[2], None)
-    segmenter = Segmenter(load_models(device="cpu"))
-    return time_pairs(lambda: segmenter.find_brain(scan.images, canvas, None), lambda: None, 1, 1)[0][0]
 
 
 def _scan(slices: int) -> Scan:

@@ -121,6 +121,7 @@ def test_every_comparison_runs(tmp_path, monkeypatch):
         "shape features, 8 x 24 x 20",
         *["unet at 160 px", "unetpp at 160 px"] * 2,  # float32 and int8
         *["predict, patient of 5"] * 2,
+        "brain extraction, patient of 5",
         "predict, patient of 5",  # beside the published U-Net
         "predict --fast, patient of 5",
     ]
