@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 REFERENCES := $(VENV)/.references
+# A process a core, four at most; which tests stay together: tests/conftest.py.
+PROCESSES := -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -22,7 +24,7 @@ demo: $(INSTALLED) ## all ten stages on synthetic patients, in a scratch copy (.
 	@$(BIN)/python demo/run.py
 
 test: $(REFERENCES) ## the tests, with coverage and one whole `dvc repro` on tiny synthetic patients
-	@$(BIN)/python -m pytest -q -m "not slow" --cov --cov-report=term </dev/null
+	@$(BIN)/python -m pytest -q -m "not slow" $(PROCESSES) --cov --cov-report=term </dev/null
 
 test-slow: $(REFERENCES) ## what takes several whole pipelines: kills, double runs, queued experiments
 	@$(BIN)/python -m pytest -q -m slow </dev/null
