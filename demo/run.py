@@ -7,6 +7,7 @@ second one finds nothing to do.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -97,6 +98,7 @@ def reproduce(copy: Path) -> None:
 
 def main() -> None:
     """Set up, run, and show the table and where the page is."""
+    argparse.ArgumentParser(description=(__doc__ or "").partition("`make demo`: ")[2]).parse_args()
     copy = CHECKOUT / ".demo"
     started = time.monotonic()
     try:
