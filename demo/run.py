@@ -90,6 +90,7 @@ def reproduce(copy: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     environment["DVC_NO_ANALYTICS"] = "1"
+    environment.setdefault("PYTHONWARNINGS", "ignore:The `srun` command")  # of a library, where there is SLURM
     command = [sys.executable, "-m", "dvc", "repro"]
     status = subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL).returncode
     if status:

@@ -27,8 +27,10 @@ def _bgr(colour: str) -> Colour:
     return tuple(int(colour[at : at + 2], 16) for at in (5, 3, 1))
 
 
-OUTLINES: dict[str, Colour] = {"annotated": _bgr(TRUTH_COLOUR), "mask": _bgr(CATALOGUE[ENSEMBLE].colour)}
+OUTLINES: dict[str, Colour] = {"mask": _bgr(CATALOGUE[ENSEMBLE].colour), "annotated": _bgr(TRUTH_COLOUR)}
 """What is outlined, the later ones above the earlier."""
+THICK = {"mask": 3, "annotated": 1}
+"""Pixels of the lines; where both run together the thin one lies on the thick one."""
 
 
 def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
@@ -48,7 +50,7 @@ def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
     seen = flair[result.brain] if result.brain.any() else flair.flatten()  # a copy, either way
     white = white_level(seen)
     row_mm, column_mm = scan.spacing[1:] if scan.spacing else (1.0, 1.0)
-    masks = {"annotated": scan.truth, "mask": result.mask}
+    masks = {"mask": result.mask, "annotated": scan.truth}
     drawn = {name: mask for name, mask in masks.items() if mask is not None}
     tiles = [
         _tile(
@@ -111,11 +113,14 @@ def _tile(grey: Float, masks: dict[str, Bool], aspect: float, label: str) -> U8:
     canvas = np.zeros((PANEL_PX, PANEL_PX, 3), np.uint8)
     top, left = (PANEL_PX - size[1]) // 2, (PANEL_PX - size[0]) // 2
     canvas[top : top + size[1], left : left + size[0]] = picture[..., None]
-    for name, mask in masks.items():
-        large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        outlines, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        for colour, thick in ((BLACK, 4), (OUTLINES[name], 2)):  # a dark edge, to be seen on white as well
-            cv2.drawContours(canvas, outlines, -1, colour, thick, offset=(left, top))
+    large = {
+        name: cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for name, mask in masks.items()
+    }
+    found = {name: cv2.findContours(plane, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0] for name, plane in large.items()}
+    for wider in (2, 0):  # first dark edges, so that the lines show on white as well
+        for name, lines in found.items():
+            colour = BLACK if wider else OUTLINES[name]
+            cv2.drawContours(canvas, lines, -1, colour, THICK[name] + wider, offset=(left, top))
     middle = PANEL_PX // 2
     for text, place in ((label, (6, PANEL_PX - 8)), ("R", (6, middle)), ("L", (PANEL_PX - 16, middle))):
         for colour, thick in ((BLACK, 3), (WHITE, 1)):
