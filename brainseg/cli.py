@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from brainseg import __version__
+from brainseg.errors import extra, require_there
 from brainseg.inference.presets import FAST, PRESETS, USUAL, settle
 from brainseg.inference.runtimes import AUTO, DEVICES, PRECISIONS, RUNTIMES
 from brainseg.model.catalogue import MODELS
@@ -120,6 +121,13 @@ def predict(
     score: Annotated[
         bool, typer.Option("--score", help="Report Dice against the _mask.tif files beside TIF slices.")
     ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Report Dice against true masks of NIfTI or DICOM: a NIfTI file, or a folder with <case>.nii.gz or "
+            "<case>_seg.nii.gz of each case, on the grid of its FLAIR."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Cases at the same time; they share the cores.")] = 1,
     redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are done already.")] = False,
 ) -> None:
@@ -130,6 +138,9 @@ def predict(
     """
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     with mistakes_in_one_sentence():
+        require_there([*(inputs or ()), *named.values()], "check its spelling.")
+        require_there([truth], "name the NIfTI file of the true mask, or a folder of them.")
+        require_there([weights], "give a folder of models or a .safetensors file, or leave --weights out.")
         from brainseg.cohort.predict import Settings
         from brainseg.cohort.watched import predict_watched
         from brainseg.scans.cases import find_cases
@@ -147,6 +158,7 @@ def predict(
             probability=probability,
             overlay=overlay,
             score=score,
+            truth=truth,
             redo=redo,
         )
         found = find_cases(
@@ -177,6 +189,7 @@ def verify(
     """
     differing = 0
     with mistakes_in_one_sentence():
+        require_there([result, weights], "name the <case>.json that brainseg predict wrote, or its folder.")
         from brainseg.cohort.verify import verify as verify_results
 
         for found in verify_results(result, weights):
@@ -188,21 +201,32 @@ def verify(
 @app.command()
 def view(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder with one result.")
+        Path, typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or its folder, for all cases.")
     ],
+    scan: Annotated[
+        Path | None, typer.Option(help="Where the scan of this result lies, if it was moved and is not found.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
     """Show a scan with its mask in the browser: slices, 3-D, the tumour's size.
 
-    Only this result is served, until Ctrl-C, and nothing is asked from the network. Other users of the same computer
-    could open it. The scan must still be where predict read it.
+    A folder with several results begins with their list, least trusted first. Only what was named is served, until
+    Ctrl-C, and nothing is asked from the network. Other users of the same computer could open it. A scan that was moved
+    is looked for near the result, by its digest.
     """
     with mistakes_in_one_sentence():
-        from brainseg.view.result import find_result
-        from brainseg.view.server import serve
+        require_there([result], "name the <case>.json that brainseg predict wrote.")
+        require_there([scan], "name the scan's file or folder.")
+        from brainseg.view.cohort import CohortTable
+        from brainseg.view.place import located
+        from brainseg.view.result import find_result, find_results
+        from brainseg.view.server import serve, serve_table
 
-        serve(find_result(result), port, browser, say)
+        if scan is None and result.is_dir() and len(found := find_results(result)) > 1:
+            serve_table(CohortTable(result, found), f"{len(found)} cases", port, browser, say)
+        else:
+            serve(located(find_result(result), scan), port, browser, say)
 
 
 @app.command()
@@ -216,7 +240,6 @@ def compare(
 ) -> None:
     """Say which of two runs of the pipeline is better, on the patients that both tested."""
     with mistakes_in_one_sentence():
-        from brainseg.errors import extra
         from brainseg.files import require_file
 
         with extra("pipeline", "compare"):
@@ -235,7 +258,10 @@ def compare(
 
 @app.command()
 def shape(
-    masks: Annotated[list[Path], typer.Argument(metavar="MASK...", help="NIfTI masks, or folders of TIF masks.")],
+    masks: Annotated[
+        list[Path],
+        typer.Argument(metavar="MASK...", help="NIfTI masks, folders of TIF masks, or folders that predict wrote."),
+    ],
     out: Annotated[Path | None, typer.Option(help="CSV to write; printed if left out.")] = None,
     thickness: Annotated[
         float, typer.Option(min=0.01, help="Distance between TIF slices, in pixels; they carry no spacing.")
@@ -247,21 +273,25 @@ def shape(
 
     One row per mask; everything that is not 0 is tumour. volume is in cubic millimetres where the file says its
     spacing, otherwise in cubic pixels (column unit). z, y and x are the centre of mass as a share of the volume's
-    extent: from the feet, from anterior, from the patient's right. docs/radiogenomics.md explains the other columns.
+    extent: from the feet, from anterior, from the patient's right. largest_slice has the number of its TIF file; in
+    NIfTI the lowest axial slice is 0. docs/radiogenomics.md explains the other columns.
     """
     with mistakes_in_one_sentence():
-        from brainseg.errors import extra
+        require_there(masks, "name a NIfTI mask or a folder of TIF masks.")
         from brainseg.files import require_file, write_csv
         from brainseg.params import shipped_section
 
         with extra("pipeline", "shape"):
             from brainseg.radiogenomics.cohort import RadiogenomicsParams
-            from brainseg.radiogenomics.mask_files import shapes_of_files
+            from brainseg.radiogenomics.mask_files import find_masks, shapes_of_files
 
         if out is not None:
             require_file(out, ".csv", replace=replace)
         params = shipped_section("radiogenomics", RadiogenomicsParams, thickness=thickness, ibsi=ibsi)
-        table = shapes_of_files(masks, params)
+        found, without = find_masks(masks)
+        if without:
+            say(f"left out, since predict found no tumour: {', '.join(without)}", err=True)
+        table = shapes_of_files(found, params)
         if out is None:
             say(table.to_csv(index=False).rstrip("\n"))
         else:

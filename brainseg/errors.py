@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -35,6 +36,21 @@ class DataError(UserError):
 
 class NotTrusted(DataError):  # noqa: N818
     """Input that can be read, but is probably not what it is taken for; `--trust-input` insists on it."""
+
+
+def require_there(paths: Iterable[Path | None], hint: str) -> None:
+    """Refuse a path that leads nowhere, before anything is imported that takes a second.
+
+    Args:
+        paths: that the user named; None where he named none.
+        hint: what to do, after a semicolon.
+
+    Raises:
+        DataError: the first that does not exist.
+    """
+    for path in paths:
+        if path is not None and not path.exists():
+            raise DataError(f"{path} does not exist; {hint}")
 
 
 def doubt(sentence: str, trust: bool, warnings: list[str]) -> None:

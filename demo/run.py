@@ -7,6 +7,7 @@ second one finds nothing to do.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -89,6 +90,7 @@ def reproduce(copy: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     environment["DVC_NO_ANALYTICS"] = "1"
+    environment.setdefault("PYTHONWARNINGS", "ignore:The `srun` command")  # of a library, where there is SLURM
     command = [sys.executable, "-m", "dvc", "repro"]
     status = subprocess.run(command, cwd=copy, env=environment, stdin=subprocess.DEVNULL).returncode
     if status:
@@ -97,6 +99,7 @@ def reproduce(copy: Path) -> None:
 
 def main() -> None:
     """Set up, run, and show the table and where the page is."""
+    argparse.ArgumentParser(description=(__doc__ or "").partition("`make demo`: ")[2]).parse_args()
     copy = CHECKOUT / ".demo"
     started = time.monotonic()
     try:

@@ -11,7 +11,7 @@ import typer
 
 from brainseg.data import slices
 from brainseg.data.raw import TREE
-from brainseg.data.slices import Bool
+from brainseg.data.slices import Bool, Int
 from brainseg.data.splits import SplitParams
 from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import ENSEMBLE, load_prediction
@@ -46,8 +46,8 @@ def analyse(
     clinical = read_clinical(raw / TREE / "data.csv")
     whole = not load_section(params, "split", SplitParams).leaky  # otherwise predictions are of single slices
     tables = {
-        "manual": _measure(data, lambda path: slices.load(path).masks, settings),
-        "predicted": _measure(predictions / (ENSEMBLE if whole else ""), lambda p: load_prediction(p).mask, settings),
+        "manual": _measure(data, _manual, settings),
+        "predicted": _measure(predictions / (ENSEMBLE if whole else ""), _predicted, settings),
     }
     results = radiogenomics(tables["manual"], tables["predicted"], clinical, settings, seed)
     joined = [with_clusters(table, clinical).assign(source=name) for name, table in tables.items()]
@@ -56,9 +56,19 @@ def analyse(
     say("\n".join(sentences(results)))
 
 
-def _measure(folder: Path, read: Callable[[Path], Bool], settings: RadiogenomicsParams) -> pd.DataFrame:
+def _manual(path: Path) -> tuple[Bool, Int]:
+    whole = slices.load(path)
+    return whole.masks, whole.slices
+
+
+def _predicted(path: Path) -> tuple[Bool, Int]:
+    found = load_prediction(path)
+    return found.mask, found.slices
+
+
+def _measure(folder: Path, read: Callable[[Path], tuple[Bool, Int]], settings: RadiogenomicsParams) -> pd.DataFrame:
     paths = progress(sorted(folder.glob("*.npz")), folder.name)
-    return shape_table(((path.stem, read(path)) for path in paths), settings)
+    return shape_table(((path.stem, *read(path)) for path in paths), settings)
 
 
 if __name__ == "__main__":

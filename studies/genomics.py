@@ -47,12 +47,12 @@ def measure(
     """Measure the masks of all folds and test them against the clusters."""
     settings, seed = load_section(params, "radiogenomics", RadiogenomicsParams), load_seed(params)
     clinical = read_clinical(raw / TREE / "data.csv")
-    predicted = shape_table(
-        ((patient, found.mask) for name in experiments() for patient, found in predictions(name, ENSEMBLE)), settings
-    )
+    found = (one for name in experiments() for one in predictions(name, ENSEMBLE))
+    predicted = shape_table(((patient, said.mask, said.slices) for patient, said in found), settings)
     if predicted["patient"].duplicated().any():
         raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
-    manual = shape_table(((path.stem, slices.load(path).masks) for path in sorted(data.glob("*.npz"))), settings)
+    known = ((path.stem, slices.load(path)) for path in sorted(data.glob("*.npz")))
+    manual = shape_table(((patient, truth.masks, truth.slices) for patient, truth in known), settings)
     results = radiogenomics(manual, predicted, clinical, settings, seed)
     write_csv(RESULTS / "crossval_shape.csv", with_clusters(predicted, clinical).sort_values("patient"))
     write_json(RESULTS / "crossval_radiogenomics.json", results)

@@ -132,3 +132,17 @@ def test_a_command_of_the_pipeline_names_its_extra(tmp_path, monkeypatch, comman
     assert (result.exit_code, result.stderr) == (
         2, f"error: {command} needs pandas, which is not installed: pip install 'brainseg[pipeline]'.\n",
     )  # fmt: skip
+
+
+def test_a_path_that_is_not_there_is_told_before_anything_is_loaded():
+    code = """
+import sys
+from typer.testing import CliRunner
+from brainseg.cli import app
+for command in (["predict", "nowhere", "--out", "o"], ["view", "nowhere"], ["shape", "nowhere"], ["verify", "nowhere"]):
+    result = CliRunner().invoke(app, command)
+    assert (result.exit_code, result.stderr.startswith("error: nowhere does not exist; ")) == (2, True), command
+print([name for name in ("numpy", "nibabel", "pydicom", "cv2", "scipy", "pandas") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n", done.stdout

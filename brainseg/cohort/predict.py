@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from brainseg.cohort.outputs import prepare
 from brainseg.cohort.pool import Died, share_out
 from brainseg.cohort.shared import shared_files, write_shared
+from brainseg.cohort.truth import find_truths
 from brainseg.errors import DataError
 from brainseg.inference.presets import USUAL
 from brainseg.inference.runtimes import AUTO, FLOAT32
@@ -35,7 +36,8 @@ class Settings:
         trust_input: doubts about what a scan is are warnings.
         probability: write the probability map, too.
         overlay: write a picture, too.
-        score: compare with the masks beside TIF slices.
+        score: compare with the masks beside TIF slices, or those of `truth`.
+        truth: true masks; see `find_truths`.
         redo: also what is done already.
     """
 
@@ -52,6 +54,7 @@ class Settings:
     probability: bool = False
     overlay: bool = True
     score: bool = False
+    truth: Path | None = None
     redo: bool = False
 
     def load(self) -> LoadedModels:
@@ -97,6 +100,8 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
     problems = [Outcome(case.name, "failed", error=case.problem) for case in cases if case.problem]
     cases = [case for case in cases if not case.problem]
     _require_elsewhere(cases, settings.out)
+    if settings.truth is not None:
+        find_truths(settings.truth, [case.name for case in cases])
     shared = shared_files(cases, settings.out)
     prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability, redo=settings.redo)
     if shared is not None:

@@ -1,4 +1,4 @@
-"""What a prediction says of a scan: a picture, and the report that becomes the JSON."""
+"""What a prediction says of a scan: the report that becomes the JSON."""
 
 from __future__ import annotations
 
@@ -8,27 +8,23 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 import brainseg
 from brainseg.cohort.records import are_there, read_record
-from brainseg.data.slices import FLAIR, Bool, Float
-from brainseg.errors import DataError
+from brainseg.data.slices import Bool
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256
 from brainseg.inference.models import LoadedModels
 from brainseg.scans.cases import Case
-from brainseg.scans.grey import white_level
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.measures import parts, place, rano
 from brainseg.segmentation.segmenter import Segmentation
 from brainseg.trust.edge import as_text
 from brainseg.trust.model import CALIBRATION
 
-PANELS = 6
-PANEL_PX = 320
-OUTLINE = (233, 180, 86)  # sky blue of Okabe and Ito 2008, which all readers tell from grey; BGR
+TRUTH_DIGEST = "truth_sha256"
+"""Of the file that a score was worked out with, in the JSON's `score`."""
 
 
 def report(
@@ -51,6 +47,7 @@ def report(
             "fraction_of_volume": float(result.brain.mean()),
             "volume_ml": None if scan.spacing is None else float(result.brain.sum() * np.prod(scan.spacing)) / 1000,
             "extracted_before": result.stripped,
+            "mask": as_text(result.brain),
         },
         "trust": result.trust.as_json(),
         "unsure_edge": as_text(result.unsure_edge),
@@ -105,6 +102,15 @@ def fingerprint(input_digest: str, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([input_digest, settings], sort_keys=True).encode()).hexdigest()
 
 
+def known_truth(path: Path, case: str) -> str:
+    """The digest of the true mask that an earlier result was scored with; empty where it was not, or by no file.
+
+    Raises:
+        DataError: what is there is not brainseg's, or was changed.
+    """
+    return str(read_record(path, case).content.get("score", {}).get(TRUTH_DIGEST, ""))
+
+
 def is_done(out: Path, record: str, case: str, wanted: Collection[str]) -> bool:
     """Whether an earlier run segmented the same input with the same settings, and all its files are there as written.
 
@@ -119,42 +125,3 @@ def is_done(out: Path, record: str, case: str, wanted: Collection[str]) -> bool:
     """
     found = read_record(out / record, case)
     return found.whole and found.content.get("fingerprint") in wanted and are_there(out, found.files)
-
-
-def write_overlay(path: Path, scan: Scan, result: Segmentation) -> None:
-    """A PNG of up to six slices: FLAIR, with the tumour's outline, square pixels."""
-    flair = scan.images[..., FLAIR]
-    seen = flair[result.brain] if result.brain.any() else flair.flatten()  # a copy, either way
-    white = white_level(seen)
-    row_mm, column_mm = scan.spacing[1:] if scan.spacing else (1.0, 1.0)
-    tiles = [
-        _tile(flair[i].astype(np.float32) / white, result.mask[i], row_mm / column_mm, int(scan.slices[i]))
-        for i in _worth_seeing(result.mask, result.brain)
-    ]
-    ok, png = cv2.imencode(".png", np.concatenate(tiles, axis=1))
-    if not ok:
-        raise DataError(f"{path} cannot be drawn from slices of {flair.shape[1]} x {flair.shape[2]} pixels.")
-    path.write_bytes(png.tobytes())
-
-
-def _worth_seeing(mask: Bool, brain: Bool) -> list[int]:
-    area = mask if mask.any() else brain
-    drawn = np.flatnonzero(area.any((1, 2)))
-    if not len(drawn):
-        drawn = np.arange(len(mask))
-    return sorted({int(i) for i in drawn[np.linspace(0, len(drawn) - 1, PANELS).round().astype(int)]})
-
-
-def _tile(grey: Float, mask: Bool, aspect: float, number: int) -> np.ndarray:
-    height, width = grey.shape
-    scale = PANEL_PX / max(height * aspect, width)
-    size = (max(1, round(width * scale)), max(1, round(height * aspect * scale)))
-    picture = cv2.resize((grey.clip(0, 1) * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
-    canvas = np.zeros((PANEL_PX, PANEL_PX, 3), np.uint8)
-    top, left = (PANEL_PX - size[1]) // 2, (PANEL_PX - size[0]) // 2
-    canvas[top : top + size[1], left : left + size[0]] = picture[..., None]
-    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    outlines, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(canvas, outlines, -1, OUTLINE, 1, offset=(left, top))
-    cv2.putText(canvas, f"slice {number}", (6, PANEL_PX - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1)
-    return canvas

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from brainseg.data.raw import barcode
-from brainseg.data.slices import Bool
+from brainseg.data.slices import Bool, Int
 from brainseg.errors import DataError
 from brainseg.radiogenomics.association import CLUSTERS, associations, roc
 from brainseg.radiogenomics.bland_altman import agreement
@@ -39,31 +39,33 @@ class RadiogenomicsParams(ShapeParams):
     bootstrap: int = Field(ge=100, le=100_000)
 
 
-def measure(mask: Bool, params: RadiogenomicsParams, spacing: Spacing | None = None) -> dict[str, float]:
+def measure(mask: Bool, numbers: Int, params: RadiogenomicsParams, spacing: Spacing | None = None) -> dict[str, float]:
     """The fields of `Shape`, and where asked for those of `ibsi_features`, their names after `ibsi_`.
 
     Args:
         mask: bool [n, height, width]; of an empty one only the counts are known, the rest is NaN.
+        numbers: of the slices, int [n]; `largest_slice` is one of them.
         params: see `RadiogenomicsParams`.
         spacing: between slices, rows and columns, where known; otherwise `params.thickness` to 1.
     """
     if not mask.any():
         return {field.name: math.nan for field in fields(Shape)} | {"volume": 0.0, "components": 0, "slices": 0}
     found = asdict(shape_features(mask, params, spacing))
+    found["largest_slice"] = int(numbers[found["largest_slice"]])
     if params.ibsi:
         standard = ibsi_features(mask, spacing or (params.thickness, 1.0, 1.0))
         found |= {f"ibsi_{name}": value for name, value in standard.items()}
     return found
 
 
-def shape_table(masks: Iterable[tuple[str, Bool]], params: RadiogenomicsParams) -> pd.DataFrame:
+def shape_table(masks: Iterable[tuple[str, Bool, Int]], params: RadiogenomicsParams) -> pd.DataFrame:
     """A row per patient: patient, and what `measure` finds.
 
     Args:
-        masks: patient and bool [n, height, width].
+        masks: patient, bool [n, height, width], and the slices' numbers.
         params: see `RadiogenomicsParams`.
     """
-    rows = [{"patient": patient} | measure(mask, params) for patient, mask in masks]
+    rows = [{"patient": patient} | measure(mask, numbers, params) for patient, mask, numbers in masks]
     return pd.DataFrame(rows, columns=None if rows else ["patient", *(field.name for field in fields(Shape))])
 
 

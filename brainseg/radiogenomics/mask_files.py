@@ -7,9 +7,57 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainseg.cohort.records import Record, read_record
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.radiogenomics.cohort import RadiogenomicsParams, measure
-from brainseg.scans.masks import read_mask
+from brainseg.scans.masks import read_numbered_mask
+from brainseg.scans.nifti_file import is_nifti
+from brainseg.scans.tif_files import tif_files
+
+
+def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The masks of what the user named.
+
+    Args:
+        paths: see `read_mask`; and folders that `brainseg predict` wrote, which stand for all masks in them.
+
+    Returns:
+        Mask files and folders of mask slices, in the order given, and the names of predict's cases without tumour.
+
+    Raises:
+        DataError: no result in such a folder has tumour.
+    """
+    masks: list[Path] = []
+    without: list[str] = []
+    for path in paths:
+        records = _records(path) if path.is_dir() and not tif_files(path) else {}
+        empty = [case for case, record in records.items() if not record.content["tumour"]["voxels"]]
+        full = [_mask(path, record) for case, record in records.items() if case not in empty]
+        if records and not full:
+            raise DataError(f"{path} holds {len(records)} results of brainseg predict, all without tumour.")
+        masks += full or [path]
+        without += empty
+    return masks, without
+
+
+def _records(out: Path) -> dict[str, Record]:
+    """Whole results of predict in a folder, by case; other JSON files are not ours to judge."""
+    found = {}
+    for path in sorted(out.glob("[!.]*.json")):
+        try:
+            record = read_record(path, path.stem)
+        except DataError:
+            continue
+        if record.whole and "tumour" in record.content:
+            found[path.stem] = record
+    return found
+
+
+def _mask(out: Path, record: Record) -> Path:
+    """The file, or the folder of the slices."""
+    mask = out / next(name for name in record.files if name.endswith((f"{MASK_SUFFIX}.nii.gz", f"{MASK_SUFFIX}.tif")))
+    return mask if is_nifti(mask) else mask.parent
 
 
 def shapes_of_files(paths: Sequence[Path], params: RadiogenomicsParams) -> pd.DataFrame:
@@ -28,8 +76,9 @@ def shapes_of_files(paths: Sequence[Path], params: RadiogenomicsParams) -> pd.Da
     """
     rows = []
     for path in paths:
-        mask, spacing = read_mask(path)
+        mask, spacing, numbers = read_numbered_mask(path)
         if not mask.any():
             raise DataError(f"{path} is empty: there is no tumour to measure; leave it out.")
-        rows.append({"mask": str(path), "unit": "px" if spacing is None else "mm"} | measure(mask, params, spacing))
+        unit = "px" if spacing is None else "mm"
+        rows.append({"mask": str(path), "unit": unit} | measure(mask, numbers, params, spacing))
     return pd.DataFrame(rows)

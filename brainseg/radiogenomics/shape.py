@@ -58,7 +58,7 @@ class Shape:
         volume: in pixels of the slice, cubed.
         components: 3-D parts with 26 neighbours.
         slices: with tumour.
-        largest_slice: position of the slice with the largest area.
+        largest_slice: position of the slice with the largest area; `measure` gives its number.
         z, y, x: centre of mass, as a share of the volume's extent, 0 to 1.
     """
 

@@ -93,6 +93,9 @@ class BidsOrigin(NiftiOrigin):
     def read_mask(self, out: Path, name: str) -> Bool:
         return self.read_mask_at(out / file_name(name, MASK_SUFFIX, ".nii.gz"))
 
+    def read_probability(self, out: Path, name: str) -> Image | None:
+        return self.read_probability_at(out / file_name(name, PROBABILITY_SUFFIX, ".nii.gz"))
+
 
 class BidsFormat(NiftiFormat):
     """Images that a dataset's layout found; a file that is named by itself is NIfTI."""

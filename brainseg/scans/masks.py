@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
-from brainseg.data.slices import Bool, size_text
+from brainseg.data.slices import Bool, Int, size_text
 from brainseg.errors import DataError
 from brainseg.scans import tif_lzw
 from brainseg.scans.affine import shear_doubts, size_doubts
@@ -23,6 +23,13 @@ if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
 
 MOST_LABELS = 16
 """More different values than that are a picture."""
+
+
+def read_numbered_mask(path: Path) -> tuple[Bool, Spacing | None, Int]:
+    """Read a mask, and its slices' numbers: those of the TIF files, or of NIfTI from 0 at the feet; see `read_mask`."""
+    mask, spacing = read_mask(path)
+    numbers = sorted(_numbered(path)) if path.is_dir() else range(len(mask))
+    return mask, spacing, np.array(numbers, np.int64)
 
 
 def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
@@ -44,13 +51,19 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
         return _read_folder(path), None
     if not is_nifti(path):
         raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
+    mask, image = read_mask_file(path)
+    return mask, axial_size(image)[1]
+
+
+def read_mask_file(path: Path) -> tuple[Bool, nib.Nifti1Image]:
+    """Read a NIfTI mask: bool [n, height, width], axial, and its image; see `read_mask`."""
     image, values = load(path, [], _one_size(path))
     if set(values.shape[3:]) == {1}:  # further axes of one entry are none
         values = values.reshape(values.shape[:3])
     if values.ndim != 3:
         raise DataError(f"{path} is {size_text(values.shape)}, expected three axes; give one mask a file.")
     _check(values, path)
-    return np.ascontiguousarray(axial(values, image)) != 0, axial_size(image)[1]
+    return np.ascontiguousarray(axial(values, image)) != 0, image
 
 
 def _one_size(path: Path) -> Callable[[nib.Nifti1Image], None]:
@@ -63,7 +76,8 @@ def _one_size(path: Path) -> Callable[[nib.Nifti1Image], None]:
     return check
 
 
-def _read_folder(folder: Path) -> Bool:
+def _numbered(folder: Path) -> dict[int, Path]:
+    """The masks of a folder by the numbers of their slices, or where it has none its slices."""
     tifs = tif_files(folder)
     masks = [path for path in tifs if path.stem.endswith(MASK_SUFFIX)]
     if not tifs:
@@ -71,7 +85,11 @@ def _read_folder(folder: Path) -> Bool:
             f"{folder} holds no TIF slices, expected <case>_<slice>_mask.tif or <case>_<slice>.tif of one case; name "
             "that folder, or the NIfTI files."
         )
-    numbered = numbered_slices(folder, masks or tifs, MASK_SUFFIX if masks else "")
+    return numbered_slices(folder, masks or tifs, MASK_SUFFIX if masks else "")
+
+
+def _read_folder(folder: Path) -> Bool:
+    numbered = _numbered(folder)
     planes: list[Image] = []
     for number in sorted(numbered):
         plane = tif_lzw.read(numbered[number])

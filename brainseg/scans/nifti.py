@@ -18,8 +18,12 @@ from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, siz
 from brainseg.scans.axial import axial, axial_size, on_grid, to_stored
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
+from brainseg.scans.masks import read_mask_file
 from brainseg.scans.nifti_file import RGB, SUFFIXES, is_nifti, load
-from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
+from brainseg.scans.scan import PROBABILITY_SUFFIX, SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
+
+GRID_MM = 1e-2
+"""Two grids that differ by no more are one: programs round affines as they save them."""
 
 if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
     import nibabel as nib
@@ -53,6 +57,29 @@ class NiftiOrigin(Origin):
         if values.shape != self.image.shape[:3] or not np.allclose(affine_mm(image), self.affine, atol=1e-3):
             raise DataError(f"the mask {path} does not lie on the grid of its scan; run brainseg predict again.")
         return axial(values > 0, self.image)
+
+    def read_probability(self, out: Path, name: str) -> Image | None:
+        return self.read_probability_at(out / file_name(name, PROBABILITY_SUFFIX))
+
+    def read_probability_at(self, path: Path) -> Image | None:
+        """The map in one file; see `Origin.read_probability`."""
+        return axial(load(path, [])[1], self.image) if path.is_file() else None
+
+    def read_truth(self, path: Path) -> Bool:
+        """See `Origin.read_truth`; the same grid, whatever way round its axes are stored."""
+        mask, image = read_mask_file(path)
+        here, there = (nib.as_closest_canonical(grid) for grid in (_grid(self.image), _grid(image)))
+        if here.shape != there.shape or not np.allclose(here.affine, there.affine, atol=GRID_MM):
+            raise DataError(
+                f"the true mask {path} does not lie on the grid of its scan ({size_text(there.shape)} and "
+                f"{size_text(here.shape)}, or another place); resample it to the FLAIR."
+            )
+        return mask
+
+
+def _grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The image's place and size without its values."""
+    return nib.Nifti1Image(np.broadcast_to(np.uint8(0), image.shape[:3]), affine_mm(image))
 
 
 class NiftiFormat(Format):

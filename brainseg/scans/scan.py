@@ -73,6 +73,25 @@ class Origin(ABC):
             DataError: missing, damaged, or of another size than the scan.
         """
 
+    def read_probability(self, out: Path, name: str) -> Image | None:
+        """The map, float32 [n, height, width] in 0..1, that `write` left in `out`; None where it left none.
+
+        Raises:
+            DataError: damaged.
+        """
+        return None
+
+    def read_truth(self, path: Path) -> Bool:
+        """A person's mask of this scan, bool [n, height, width]; everything that is not 0 is tumour.
+
+        Raises:
+            DataError: unreadable, no mask, not on the scan's grid, or the scan has no place in space.
+        """
+        raise DataError(
+            f"--truth {path} cannot be laid on TIF slices, which have no place in space; put <slice>_mask.tif beside "
+            "each slice and say --score."
+        )
+
 
 @dataclass(frozen=True)
 class Scan:

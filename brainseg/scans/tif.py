@@ -19,7 +19,16 @@ from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, check_values, fill_sequences, missing_warning
+from brainseg.scans.scan import (
+    PROBABILITY_SUFFIX,
+    SEQUENCES,
+    Image,
+    Origin,
+    Scan,
+    check_values,
+    fill_sequences,
+    missing_warning,
+)
 from brainseg.scans.tif_files import SUFFIXES, image_files, mask_beside, number_alone, numbered_slices
 
 
@@ -54,6 +63,10 @@ class TifOrigin(Origin):
                 )
             planes.append(plane > 0)
         return np.stack(planes)
+
+    def read_probability(self, out: Path, name: str) -> Image | None:
+        paths = [out / _file(name, stem, PROBABILITY_SUFFIX) for stem in self.stems]
+        return np.stack([tif_lzw.read(path) for path in paths]) if all(path.is_file() for path in paths) else None
 
 
 class TifFormat(Format):

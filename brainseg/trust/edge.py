@@ -34,8 +34,8 @@ def as_text(mask: Bool) -> str:
     return base64.b64encode(zlib.compress(np.packbits(mask).tobytes(), 9)).decode("ascii")
 
 
-def from_text(text: str, shape: tuple[int, ...]) -> Bool:
-    """What `as_text` wrote of a mask of this shape.
+def from_text(text: str, shape: tuple[int, ...], what: str = "the unsure edge") -> Bool:
+    """What `as_text` wrote of a mask of this shape; `what` it is of, begins the sentences.
 
     Raises:
         DataError: it is damaged, or of another size.
@@ -46,7 +46,7 @@ def from_text(text: str, shape: tuple[int, ...]) -> Bool:
         reader = zlib.decompressobj()
         bits = reader.decompress(base64.b64decode(text, validate=True), size + 1)
     except (binascii.Error, ValueError, zlib.error) as error:
-        raise DataError(f"the unsure edge cannot be read ({error}); run brainseg predict again.") from None
+        raise DataError(f"{what} cannot be read ({error}); run brainseg predict again.") from None
     if len(bits) != size or not reader.eof:
-        raise DataError(f"the unsure edge has not the {voxels} voxels of the scan; run brainseg predict again.")
+        raise DataError(f"{what} has not the {voxels} voxels of the scan; run brainseg predict again.")
     return np.unpackbits(np.frombuffer(bits, np.uint8), count=voxels).astype(bool).reshape(shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -57,6 +57,20 @@ class Trust(BaseModel):
     doubtful_slices: list[int]
 
 
+class Brain(BaseModel):
+    """Where the networks looked; see `brainseg.trust.edge.as_text`."""
+
+    mask: str | None = None
+
+
+class Score(BaseModel):
+    """The comparison with a person's mask; that of TIF slices lies beside them."""
+
+    dice: FiniteFloat
+    truth: Path | None = None
+    truth_sha256: str | None = None
+
+
 class Report(BaseModel):
     """Of `<case>.json`, what is shown; see `brainseg.cohort.results.report`."""
 
@@ -66,9 +80,12 @@ class Report(BaseModel):
     series: dict[Literal["flair", "pre", "post"], str] = {}
     shape: tuple[int, int, int]
     scan_sha256: str
+    input_sha256: str | None = None
     tumour: Tumour
     trust: Trust | None = None  # versions before 2 said nothing of it
     unsure_edge: str | None = None
+    brain: Brain = Brain()
+    score: Score | None = None
     warnings: list[str]
     made_by: MadeBy
 
@@ -130,10 +147,23 @@ def find_result(path: Path) -> Result:
         raise DataError(f"{path} does not exist; name the <case>.json that brainseg predict wrote.")
     if not path.is_dir():
         return Result(path, read_report(path))
-    found, unfinished = {}, []
-    for file in sorted(path.glob("*.json")):
+    found = find_results(path)
+    if len(found) > 1:
+        names = ", ".join(one.path.name for one in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
+    return found[0]
+
+
+def find_results(folder: Path) -> list[Result]:
+    """All results in a folder, by name.
+
+    Raises:
+        DataError: there is none, or none that is finished.
+    """
+    found, unfinished = [], []
+    for file in sorted(folder.glob("*.json")):
         try:
-            found[file] = read_report(file)
+            found.append(Result(file, read_report(file)))
         except UnfinishedError as error:
             unfinished.append(error)
         except DataError:
@@ -141,11 +171,10 @@ def find_result(path: Path) -> Result:
     if unfinished and not found:
         raise unfinished[0]
     if not found:
-        raise DataError(f"{path} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file.")
-    if len(found) > 1:
-        names = ", ".join(file.name for file in list(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
-        raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
-    return Result(*next(iter(found.items())))
+        raise DataError(
+            f"{folder} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file."
+        )
+    return found
 
 
 def read_report(path: Path) -> Report:
@@ -169,6 +198,14 @@ def read_report(path: Path) -> Report:
     raise DataError(f"{path} is no <case>.json of brainseg predict ({why}); name the one beside the mask.")
 
 
+def volume_text(report: Report) -> str:
+    """The tumour's size in millilitres, or in voxels where the scan has no spacing."""
+    tumour = report.tumour
+    if not tumour.voxels:
+        return "no tumour was found"
+    return f"{tumour.voxels:,} voxels" if tumour.volume_ml is None else f"{tumour.volume_ml:.1f} ml"
+
+
 def facts(report: Report, slices: int) -> list[tuple[str, str]]:
     """What the page says of a case, label and value.
 
@@ -177,11 +214,9 @@ def facts(report: Report, slices: int) -> list[tuple[str, str]]:
         slices: of the scan, with tumour or without.
     """
     tumour = report.tumour
-    if tumour.volume_ml is None or tumour.largest_diameter_mm is None:
-        size, across = f"{tumour.voxels:,} voxels", f"{tumour.largest_diameter_px:.0f} pixels"
-    else:
-        size, across = f"{tumour.volume_ml:.1f} ml", f"{tumour.largest_diameter_mm:.0f} mm"
-    rows = [("Tumour volume", size if tumour.voxels else "no tumour was found")]
+    millimetres = tumour.largest_diameter_mm
+    across = f"{tumour.largest_diameter_px:.0f} pixels" if millimetres is None else f"{millimetres:.0f} mm"
+    rows = [("Tumour volume", volume_text(report))]
     if tumour.slices:
         rows += [
             ("Largest diameter", f"{across}, axial"),
@@ -193,6 +228,8 @@ def facts(report: Report, slices: int) -> list[tuple[str, str]]:
         if trust.volume_low_ml is not None and trust.volume_high_ml is not None:
             text = f"{trust.volume_low_ml:.1f} to {trust.volume_high_ml:.1f} ml"
         rows.insert(1, ("90% interval", text))
+    if report.score is not None:
+        rows.append(("Dice with the true mask", f"{report.score.dice:.3f}"))
     return [*rows, ("Model", report.made_by.model), ("Made by", f"brainseg {report.made_by.brainseg}")]
 
 
@@ -226,6 +263,7 @@ def page_content(
     more: list[str],
     start_mm: tuple[float, ...],
     doubtful: Mapping[int, tuple[float, ...]],
+    layers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """All that the page asks for, ready for JSON; no path is in it.
 
@@ -235,6 +273,7 @@ def page_content(
         more: sentences beside the JSON's own warnings.
         start_mm: where to look first, in the volumes' space.
         doubtful: numbers of slices in doubt, and where to look in each.
+        layers: what can be shown beside FLAIR and mask; see `Volumes.more`.
     """
     return {
         "case": report.case,
@@ -243,6 +282,7 @@ def page_content(
         "trust": trust_shown(report),
         "doubtful": [{"slice": slices[0] + slices.index(number), "mm": place} for number, place in doubtful.items()],
         "edge": report.unsure_edge is not None,
+        "layers": list(layers),
         "tumour": bool(report.tumour.voxels),
         "start_mm": start_mm,
         "first_slice": slices[0],

@@ -138,21 +138,37 @@ class ViewServer(ThreadingTCPServer):
             super().handle_error(request, client_address)
 
 
-def make_table(result: Result) -> dict[str, Answer]:
+def page_files(names: Mapping[str, tuple[str, str]]) -> dict[str, Answer]:
+    """Files of the package by address.
+
+    Args:
+        names: address -> name in view/page, and type.
+    """
+    page = files("brainseg") / "view" / "page"
+    return {path: Answer(kind, (page / name).read_bytes()) for path, (name, kind) in names.items()}
+
+
+def make_table(result: Result, around: Mapping[str, Any] | None = None) -> dict[str, Answer]:
     """All addresses of one result.
+
+    Args:
+        result: to be shown.
+        around: of a result among others: `place` in words, and the addresses `previous`, `next` and `all`.
 
     Raises:
         DataError: see `make_volumes`.
     """
     volumes = make_volumes(result)
-    content = page_content(result.report, volumes.slices, volumes.remarks, volumes.start_mm, volumes.doubtful)
-    page = files("brainseg") / "view" / "page"
-    table = {path: Answer(kind, (page / name).read_bytes()) for path, (name, kind) in PAGE.items()}
-    table |= {
+    content = page_content(
+        result.report, volumes.slices, volumes.remarks, volumes.start_mm, volumes.doubtful, list(volumes.more)
+    )
+    content |= around or {}
+    table = page_files(PAGE) | {
         "/result.json": Answer("application/json", json.dumps(content, allow_nan=False).encode()),
         "/flair.nii.gz": Answer("application/gzip", volumes.flair),
         "/mask.nii.gz": Answer("application/gzip", volumes.mask),
     }
+    table |= {f"/{name}.nii.gz": Answer("application/gzip", found) for name, found in volumes.more.items()}
     if volumes.edge:
         table["/edge.nii.gz"] = Answer("application/gzip", volumes.edge)
     return table
@@ -170,9 +186,14 @@ def serve(result: Result, port: int, browser: bool, say: Callable[[str], None]) 
     Raises:
         UserError: see `make_volumes` and `ViewServer`.
     """
-    with ViewServer(make_table(result), port) as server:
+    serve_table(make_table(result), result.report.case, port, browser, say)
+
+
+def serve_table(table: Mapping[str, Answer], title: str, port: int, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve any table until Ctrl-C; `title` goes before the address that is said, the rest is as in `serve`."""
+    with ViewServer(table, port) as server:
         try:
-            say(f"{result.report.case}: {server.url} (Ctrl-C ends it)")
+            say(f"{title}: {server.url} (Ctrl-C ends it)")
             if browser:  # in a thread: one that runs in the terminal keeps its caller waiting, and needs an answer
                 Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
             server.serve_forever()

@@ -11,16 +11,20 @@ from nibabel import orientations
 
 from brainseg.data.slices import FLAIR, Bool, Float64, size_text
 from brainseg.errors import DataError
+from brainseg.files import sha256
 from brainseg.scans.canvas import FIELD_OF_VIEW_MM
 from brainseg.scans.grey import white_level
-from brainseg.scans.scan import Image, Scan
+from brainseg.scans.scan import SEQUENCES, Image, Scan
 from brainseg.trust.edge import from_text
+from brainseg.view.place import located, nearby
 from brainseg.view.result import Report, Result
 
 PLAIN = ("uint8", "int16", "uint16", "int32", "float32")
 """What every reader of NIfTI takes; anything else is served as float32."""
 STACK_HEIGHT_MM = 150.0
 """Of a scan whose files do not say; its longer in-plane side is `FIELD_OF_VIEW_MM`."""
+GREY, OPACITY = (0.0, 0.14, 0.43, 1.0), (0, 0, 60, 160)
+"""How opaque a voxel of the brain is in 3-D by its grey, 0 to 1: noise is as clear as air."""
 ASSUMED = (
     "the scan's files carry no spacing and no orientation: shown with a field of view of "
     f"{FIELD_OF_VIEW_MM:.0f} mm and a stack of {STACK_HEIGHT_MM:.0f} mm, feet first, the patient's right on the left"
@@ -39,6 +43,9 @@ class Volumes:
         doubtful: numbers of the slices in doubt, and a place inside tumour or unsure edge in each.
         slices: the axial slices' numbers in the files, feet first.
         remarks: sentences that the JSON does not have.
+        more: bytes of further .nii.gz on the same grid, by name: `pre` and `post`, where the scan has these sequences;
+            `outline` of the mask in axial slices; `truth`, the outline of a person's mask; `probability`, 0 to 255;
+            `brain`, how opaque a voxel is in 3-D. What is not known is not there.
     """
 
     flair: bytes
@@ -48,14 +55,19 @@ class Volumes:
     doubtful: dict[int, tuple[float, float, float]]
     slices: list[int]
     remarks: list[str]
+    more: dict[str, bytes]
 
 
 def make_volumes(result: Result) -> Volumes:
     """Read scan and mask again and lay them on one grid: the scan's own, or an assumed one where it has none.
 
+    Args:
+        result: see `located` for a scan that has moved.
+
     Raises:
         DataError: the scan or the mask is missing, damaged, or not of the size that the JSON says.
     """
+    result = located(result)
     scan = _scan(result)
     flair = scan.images[..., FLAIR]
     axial = scan.origin.read_mask(result.path.parent, result.report.case)
@@ -68,18 +80,74 @@ def make_volumes(result: Result) -> Volumes:
             f"the mask has {drawn:,} voxels and the figures are of {result.report.tumour.voxels:,}: the mask was "
             "changed after the prediction"
         )
-    low, high = display_range(flair)
-    stored = scan.origin.stored(flair)
-    stored = stored if stored.dtype.name in PLAIN else stored.astype(np.float32)
+    truth = _truth(result, scan, remarks)
     return Volumes(
-        flair=nifti_bytes(stored, affine, low, high),
+        flair=_sequence(flair, scan, affine),
         mask=nifti_bytes(mask.astype(np.uint8), affine, 0, 1),
         edge=b"" if edge is None else nifti_bytes(scan.origin.stored(edge).astype(np.uint8), affine, 0, 1),
         start_mm=start(mask, affine),
         doubtful=_doubtful(result.report, scan, axial if edge is None else axial | edge, affine),
         slices=scan.slices.tolist(),
         remarks=remarks,
+        more=_more(result, scan, axial, truth, affine),
     )
+
+
+def _sequence(values: Image, scan: Scan, affine: Float64) -> bytes:
+    stored = scan.origin.stored(values)
+    stored = stored if stored.dtype.name in PLAIN else stored.astype(np.float32)
+    return nifti_bytes(stored, affine, *display_range(values))
+
+
+def _more(result: Result, scan: Scan, mask: Bool, truth: Bool | None, affine: Float64) -> dict[str, bytes]:
+    more = {
+        name: _sequence(scan.images[..., SEQUENCES.index(name)], scan, affine)
+        for name in ("pre", "post")
+        if name in scan.given
+    }
+    layers: dict[str, tuple[Image, int]] = {"outline": (outline(mask), 1)}
+    if truth is not None:
+        layers["truth"] = (outline(truth), 1)
+    probability = scan.origin.read_probability(result.path.parent, result.report.case)
+    if probability is not None and probability.shape == mask.shape:
+        layers["probability"] = ((probability * 255).round(), 255)
+    if (text := result.report.brain.mask) is not None:
+        brain = from_text(text, result.report.shape, "the brain's mask")
+        layers["brain"] = (opacity_in_3d(scan.images[..., FLAIR], brain), 255)
+    return more | {
+        name: nifti_bytes(scan.origin.stored(values.astype(np.uint8)), affine, 0, high)
+        for name, (values, high) in layers.items()
+    }
+
+
+def outline(mask: Bool) -> Bool:
+    """The pixels of a mask that have a neighbour outside of it in their axial slice, by an edge: [n, height, width]."""
+    around = np.pad(mask, ((0, 0), (1, 1), (1, 1)))
+    inner = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
+    return mask & ~inner
+
+
+def opacity_in_3d(flair: Image, brain: Bool) -> Image:
+    """uint8 [n, height, width]: 0 outside the brain, so that scalp and skull do not hide it; bright is opaque."""
+    low, high = display_range(flair)
+    grey = (np.asarray(flair, np.float32) - low) / max(high - low, 1e-6)
+    return np.where(brain, np.interp(grey, GREY, OPACITY), 0).round().astype(np.uint8)
+
+
+def _truth(result: Result, scan: Scan, remarks: list[str]) -> Bool | None:
+    """The mask that the case was scored with; a remark where it is not there any more."""
+    if (score := result.report.score) is None:
+        return None
+    try:
+        if score.truth is None:
+            return result.case.read(truth=True, trust=True).truth
+        found = nearby(score.truth, result.path, lambda path: sha256(path) == score.truth_sha256)
+        if found is not None:
+            return scan.origin.read_truth(found)
+    except DataError:
+        pass
+    remarks.append("the true mask that the Dice was worked out with is not there any more, so it is not shown")
+    return None
 
 
 def _edge(report: Report) -> Bool | None:
@@ -97,13 +165,6 @@ def _doubtful(report: Report, scan: Scan, seen: Bool, affine: Float64) -> dict[i
 
 
 def _scan(result: Result) -> Scan:
-    for path in result.report.input.values():
-        if not path.exists():
-            hint = "" if path.is_absolute() else ", seen from the folder in which this command runs"
-            raise DataError(
-                f"{result.path} is of the scan {path}, which does not exist{hint}; put it back, or run brainseg "
-                "predict again."
-            )
     scan = result.case.read(trust=True)  # predict had its doubts, or none
     if scan.images.shape[:3] != result.report.shape:
         raise DataError(

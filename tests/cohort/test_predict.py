@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from brainseg.cohort.overlay import OUTLINES
 from brainseg.cohort.pool import Died, share_out
 from brainseg.cohort.predict import Outcome, Settings, predict_cases
 from brainseg.cohort.summary import write_summary
@@ -68,7 +69,10 @@ def test_tif_masks_of_every_slice_and_the_score(tmp_path, models):
     assert said["tumour"]["volume_ml"] is None
     assert said["made_by"]["model"] == "ensemble"
     assert set(said["made_by"]["weights_sha256"]) == {"unet.safetensors", "unetpp.safetensors"}
-    assert cv2.imread(str(tmp_path / "out" / "case_overlay.png")).shape[0] == 320
+    overlay = cv2.imread(str(tmp_path / "out" / "case_overlay.png"))
+    lines = {colour: int((overlay == colour).all(-1).sum()) for colour in OUTLINES.values()}
+    assert overlay.shape[1] == 3 * 320
+    assert all(found > 40 for found in lines.values()), lines  # the truth shows where the mask does not cover it
 
 
 def test_a_score_of_a_patient_that_was_trained_on_says_so(tmp_path):

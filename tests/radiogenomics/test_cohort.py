@@ -36,14 +36,14 @@ def clinical() -> pd.DataFrame:
     return pd.DataFrame({"patient": [barcode(name) for name in PATIENTS]} | clusters)
 
 
-def masks() -> list[tuple[str, np.ndarray]]:
+def masks() -> list[tuple[str, np.ndarray, np.ndarray]]:
     """Patients of cluster 2 (every other one) have the jagged tumours, hence the low BEVR."""
     found = []
     for index, name in enumerate(PATIENTS):
         mask = blob(10 + index)
         if index % 2:
             mask[3:5, 14, 5 : 35 + index] = True  # a spike
-        found.append((name, mask))
+        found.append((name, mask, np.arange(1, len(mask) + 1)))
     return found
 
 
@@ -63,7 +63,7 @@ def test_a_cluster_that_shape_tells_is_told():
 
 def test_empty_masks_are_counted_and_left_out():
     some = masks()
-    empty = [(name, mask & False if index < 3 else mask) for index, (name, mask) in enumerate(some)]
+    empty = [(name, mask & (index >= 3), numbers) for index, (name, mask, numbers) in enumerate(some)]
     table = shape_table(empty, PARAMS)
     assert table["volume"].head(3).tolist() == [0, 0, 0]
     assert table["bevr"].isna().sum() == 3

@@ -1,6 +1,7 @@
 """`brainseg shape`: masks of any origin to one table."""
 
 import io
+import json
 from inspect import signature
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from brainseg.cli import app, shape
+from brainseg.cohort.records import sealed
 from brainseg.params import shipped
+from tests.cohort.fakes import predict
 from tests.scans.heads import SPACING, as_nifti, head, write_tifs
 
 FLAIR, TUMOUR = head()
@@ -84,3 +87,30 @@ def test_an_input_is_not_an_output(tmp_path: Path):
 
 def test_the_thickness_that_is_assumed_is_the_shipped_one():
     assert signature(shape).parameters["thickness"].default == shipped()["radiogenomics"]["thickness"]
+
+
+def test_the_largest_slice_has_the_number_of_its_file(tmp_path: Path):
+    at = int(TUMOUR.sum((1, 2)).argmax())
+    nib.save(as_nifti(TUMOUR.astype(np.uint8)), tmp_path / "mask.nii.gz")
+    folder = write_tifs(tmp_path / "case", TUMOUR.astype(np.uint8) * 255)
+    table = pd.read_csv(io.StringIO(run(tmp_path / "mask.nii.gz", folder)[1]))
+    assert table["largest_slice"].tolist() == [at, at + 1]  # NIfTI counts from 0, the dataset's TIF files from 1
+
+
+def test_a_folder_that_predict_wrote_stands_for_its_masks(tmp_path: Path):
+    scans = tmp_path / "in"
+    scans.mkdir()
+    nib.save(as_nifti(FLAIR), scans / "b.nii.gz")
+    folder = write_tifs(scans / "c", FLAIR)
+    predict([scans / "b.nii.gz", folder], tmp_path / "out", probability=True)
+    status, printed, _ = run(tmp_path / "out")
+    assert status == 0
+    masks = pd.read_csv(io.StringIO(printed))["mask"].tolist()
+    assert masks == [str(tmp_path / "out" / "b_mask.nii.gz"), str(tmp_path / "out" / "c")]
+
+    record = json.loads((tmp_path / "out" / "b.json").read_text())
+    record["tumour"]["voxels"] = 0
+    (tmp_path / "out" / "b.json").write_text(sealed(record))
+    status, printed, said = run(tmp_path / "out")
+    assert (status, said) == (0, "left out, since predict found no tumour: b\n")
+    assert pd.read_csv(io.StringIO(printed))["mask"].tolist() == masks[1:]

@@ -40,3 +40,23 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcomes = list(predict_cases(find_cases(inputs), settings))
     assert [outcome.status for outcome in outcomes] == ["done"] * 3, outcomes
     return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with the result `rgb` of TIF slices with three sequences, with its probability and its score."""
+    folder = tmp_path_factory.mktemp("scored")
+    sequences = np.stack([FLAIR // 2, FLAIR, 255 - FLAIR], axis=-1)
+    inputs = [write_tifs(folder / "rgb", sequences, TUMOUR)]
+    settings = Settings(
+        folder / "out",
+        weights=threshold_models(folder / "models"),
+        runtime="torch",
+        device="cpu",
+        overlay=False,
+        probability=True,
+        score=True,
+    )
+    outcomes = list(predict_cases(find_cases(inputs), settings))
+    assert [outcome.status for outcome in outcomes] == ["done"], outcomes
+    return folder / "out"

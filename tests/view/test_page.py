@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from brainseg.view.result import find_result
+from brainseg.view.cohort import CohortTable
+from brainseg.view.result import find_result, find_results
 from brainseg.view.server import ViewServer, make_table
 from tests.chromium import launch, needs_chromium
 
@@ -28,6 +29,12 @@ pytestmark = [
 
 
 @pytest.fixture
+def show_folder(show):
+    """The same for all results of a folder."""
+    return lambda folder: show(CohortTable(folder, find_results(folder)))
+
+
+@pytest.fixture
 def show():
     """Serve a result and open it; page and server end with the test.
 
@@ -36,7 +43,7 @@ def show():
     with ExitStack() as ends:
 
         def opened(path, *more):
-            server = ViewServer(make_table(find_result(path)))
+            server = ViewServer(path if isinstance(path, CohortTable) else make_table(find_result(path)))
             thread = Thread(target=server.serve_forever)
             thread.start()
             ends.callback(lambda: (server.shutdown(), thread.join(), server.server_close()))
@@ -86,6 +93,12 @@ def choose(page, view):
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def fill(page, percent):
+    page.evaluate(
+        f"const o = document.getElementById('opacity'); o.value = {percent}; o.dispatchEvent(new Event('input'))"
+    )
+
+
 def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     page, server = show(out / "turned.json")
     until(page, "ready")
@@ -96,6 +109,13 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     text = page.evaluate("document.body.innerText")
     for words in (f"{report.tumour.volume_ml:.1f} ml", "4 of 16: 7 to 10", "ensemble", "not a medical device"):
         assert words in text
+
+    # the mask is an outline until one wants it filled
+    choose(page, "axial")
+    bare = blue(page).sum()
+    assert bare > 100
+    fill(page, 40)
+    assert blue(page).sum() > 1.5 * bare
 
     # the crosshair stands in the tumour, in the slice where it is largest
     mask = nib.as_closest_canonical(nib.load(out / "turned_mask.nii.gz"))
@@ -119,16 +139,17 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     bare = picture(page)
     assert np.median(bare[seen]) > 1.5 * np.median(bare[around])
     page.evaluate("document.getElementById('shown').click()")
-    strong = "const o = document.getElementById('opacity'); o.value = 100; o.dispatchEvent(new Event('input'))"
     before = picture(page)[seen]
-    page.evaluate(strong)
+    fill(page, 100)
     after = picture(page)[seen]
     assert (after[:, 0] - after[:, 2]).mean() > (before[:, 0] - before[:, 2]).mean() + 30
 
-    # by the keyboard to another slice, and back by the button
+    # by the keyboard to another slice, wherever the focus is, and back by the button
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(4):
+        page.keyboard.press("ArrowUp")
     page.evaluate("document.querySelector('[data-axis=\"2\"] input').focus()")
-    for _ in range(5):
-        page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
     assert sliders(page)[0] == axial + 5
     assert blue(page).sum() < 0.02 * len(rows)
     page.evaluate("document.getElementById('largest').click()")
@@ -145,7 +166,11 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     page.evaluate("document.getElementById('shown').click()")
     assert red(page).sum() < 20
     page.evaluate("document.getElementById('edge').click()")
-    assert red(page).sum() > 100
+    assert red(page).sum() > 60
+
+    with page.expect_download() as saved:
+        page.evaluate("document.getElementById('save').click()")
+    assert saved.value.suggested_filename == f"turned_axial_slice{axial}.png"
 
     assert report.trust is not None
     assert f"expected Dice {report.trust.dice:.2f}" in text
@@ -154,6 +179,7 @@ def test_the_mask_lies_on_the_tumour_and_every_control_works(show, out):
     assert page.evaluate("document.getElementById('doubt').hidden") == (not report.trust.doubtful_slices)
 
     names = ("", "style.css", "app.js", "niivue.js", "result.json", "flair.nii.gz", "mask.nii.gz", "edge.nii.gz")
+    names += ("outline.nii.gz", "brain.nii.gz")
     assert page.asked_for == {server.url + name for name in names}
     assert page.complaints == []
 
@@ -194,3 +220,39 @@ def test_without_webgl_there_is_a_sentence_and_the_facts(show, out):
     assert "it has no WebGL 2" in text
     assert " ml" in text
     assert not page.evaluate("document.getElementById('stage').offsetHeight")
+
+
+def test_sequences_truth_and_probability_can_be_shown(show, scored):
+    page, _ = show(scored / "rgb.json")
+    until(page, "ready")
+    choose(page, "axial")
+    flair = picture(page)
+    page.evaluate("document.querySelector('input[value=post]').click()")
+    page.locator("body[data-sequence=post]").wait_for(timeout=60_000)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert np.abs(picture(page) - flair).mean() > 3
+    page.evaluate("document.querySelector('input[value=flair]').click()")
+    page.locator("body[data-sequence=flair]").wait_for(timeout=60_000)
+    for layer in ("truth", "probability"):
+        box = f"document.querySelector('[data-layer={layer}]')"
+        assert not page.evaluate(f"{box}.closest('label').hidden")
+        before = picture(page)
+        page.evaluate(f"{box}.click()")
+        assert np.abs(picture(page) - before).sum() > 1000, layer
+    assert "Dice with the true mask" in page.evaluate("document.body.innerText")
+    assert page.complaints == []
+
+
+def test_a_folder_begins_with_its_list_and_leads_from_case_to_case(show_folder, out):
+    page, server = show_folder(out)
+    until(page, "ready")
+    assert page.evaluate("document.querySelectorAll('#rows tr').length") == 3
+    page.evaluate("document.querySelector('#rows a').click()")
+    page.locator("#place").wait_for(timeout=60_000)
+    until(page, "ready")
+    assert page.evaluate("document.getElementById('place').textContent") == "1 of 3"
+    page.keyboard.press("n")
+    page.wait_for_url(f"{server.url}1/")
+    until(page, "ready")
+    assert page.evaluate("document.getElementById('place').textContent") == "2 of 3"
+    assert page.complaints == []

@@ -13,7 +13,15 @@ import tifffile
 
 from brainseg.errors import DataError
 from brainseg.view.result import find_result
-from brainseg.view.volumes import ASSUMED, assumed_affine, display_range, make_volumes, start
+from brainseg.view.volumes import (
+    ASSUMED,
+    assumed_affine,
+    display_range,
+    make_volumes,
+    opacity_in_3d,
+    outline,
+    start,
+)
 from tests.scans.heads import head
 
 FLAIR, _ = head()
@@ -110,10 +118,10 @@ def rewrite(path, **changes):
 
 def test_missing_inputs_and_masks_are_one_sentence(copy):
     rewrite(copy / "turned.json", input={"flair": "moved/turned.nii.gz"})
-    with pytest.raises(DataError, match=r"turned.nii.gz, which does not exist, seen from the folder"):
+    with pytest.raises(DataError, match=r"turned.nii.gz, which does not exist, .* say where it is with --scan"):
         make_volumes(find_result(copy / "turned.json"))
     rewrite(copy / "turned.json", input={"flair": str(copy / "none.nii")})
-    with pytest.raises(DataError, match=r"none.nii, which does not exist; put it back"):
+    with pytest.raises(DataError, match=r"none.nii, which does not exist, and it is not near the result either"):
         make_volumes(find_result(copy / "turned.json"))
     (copy / "study_mask.nii.gz").unlink()
     with pytest.raises(DataError, match=r"study_mask.nii.gz does not exist"):
@@ -147,3 +155,47 @@ def test_a_mask_that_was_changed_is_said(copy):
     remarks = make_volumes(find_result(copy / "tifs.json")).remarks
     assert remarks[0] == ASSUMED
     assert "was changed after the prediction" in remarks[1]
+
+
+def test_what_else_there_is_lies_on_the_same_grid(scored):
+    volumes = make_volumes(find_result(scored / "rgb.json"))
+    assert list(volumes.more) == ["pre", "post", "outline", "truth", "probability", "brain"]
+    flair = loaded(volumes.flair)
+    more = {name: loaded(content) for name, content in volumes.more.items()}
+    for name, image in more.items():
+        assert image.shape == flair.shape, name
+        assert np.array_equal(image.affine, flair.affine), name
+    assert np.array_equal(np.asarray(more["pre"].dataobj), np.asarray(flair.dataobj) // 2)
+    outlined, mask = (np.asarray(image.dataobj) > 0 for image in (more["outline"], loaded(volumes.mask)))
+    assert 0 < (mask & ~outlined).sum() < mask.sum() - outlined.sum() + 1
+    assert not (outlined & ~mask).any()
+    soft = np.asarray(more["probability"].dataobj)
+    assert soft[mask].mean() > 200 > 20 > soft[~mask].mean()
+
+
+def test_an_outline_is_what_touches_the_outside_in_its_slice():
+    mask = np.zeros((2, 6, 7), bool)
+    mask[0, 1:5, 2:6] = True
+    expected = mask.copy()
+    expected[0, 2:4, 3:5] = False
+    assert np.array_equal(outline(mask), expected)
+    assert np.array_equal(outline(np.ones((1, 3, 3), bool))[0], [[1, 1, 1], [1, 0, 1], [1, 1, 1]])
+
+
+def test_outside_the_brain_nothing_is_seen_in_3d():
+    flair = np.array([[[0, 100, 1000, 1000]]])
+    brain = np.array([[[True, True, True, False]]])
+    clear, dim, bright, skull = opacity_in_3d(flair, brain)[0, 0]
+    assert (clear, bright, skull) == (0, 160, 0)
+    assert 0 <= dim < 60
+
+
+def test_a_truth_that_is_gone_is_said(scored, tmp_path):
+    shutil.copytree(scored, tmp_path / "out")
+    shutil.copytree(scored.parent / "rgb", tmp_path / "rgb")
+    for path in (tmp_path / "rgb").glob("*_mask.tif"):
+        path.unlink()
+    rewrite(tmp_path / "out" / "rgb.json", input={"flair": str(tmp_path / "rgb")})
+    volumes = make_volumes(find_result(tmp_path / "out" / "rgb.json"))
+    assert "truth" not in volumes.more
+    assert any("not there any more" in remark for remark in volumes.remarks)

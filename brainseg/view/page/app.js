@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 const VIEWS = { axial: 0, coronal: 1, sagittal: 2, all: 3, render: 4 }; // NiiVue's SLICE_TYPE
 const BLUE = [86, 180, 233]; // sky blue of Okabe and Ito 2008, which all readers tell from grey
 const RED = [213, 94, 0]; // vermilion of the same palette, which is no colour of the crosshair
+const YELLOW = [240, 228, 66]; // of the same, as a person's mask has it on the page of results
 const OPTIONS = {
   isRadiologicalConvention: true,
   multiplanarShowRender: 1, // always
@@ -66,20 +67,51 @@ async function fetchResult() {
   return response.json();
 }
 
+// FLAIR, the filled mask, and what else there is, each under its name in `at`.
 async function draw(nv, result) {
   await nv.attachToCanvas(byId("canvas"), true);
   const grey = [0, 36, 110, 255]; // in 3-D the noise around the head is as clear as air
   nv.addColormap("scan", { R: grey, G: grey, B: grey, A: [0, 0, 60, 160], I: grey });
-  for (const [name, [r, g, b]] of [["tumour", BLUE], ["unsure", RED]]) {
+  for (const [name, [r, g, b]] of [["tumour", BLUE], ["person", YELLOW], ["unsure", RED]]) {
     nv.addColormap(name, { R: [r, r], G: [g, g], B: [b, b], A: [0, 255], I: [0, 255] });
   }
-  const overlay = { cal_min: 0, cal_max: 1, opacity: 0 };
+  nv.addColormap("heat", { R: [90, 204, 255], G: [20, 121, 240], B: [90, 167, 180], A: [0, 170, 230], I: [0, 128, 255] });
+  const colours = { mask: "tumour", outline: "tumour", truth: "person", edge: "unsure", probability: "heat", brain: "scan" };
+  const there = ["mask", "probability", "edge", "outline", "truth", "brain"].filter((name) =>
+    name === "mask" || (name === "edge" ? result.edge : result.layers.includes(name)));
   await nv.loadVolumes([
     { url: "flair.nii.gz", name: "flair.nii.gz", colormap: "scan" },
-    { url: "mask.nii.gz", name: "mask.nii.gz", colormap: "tumour", ...overlay },
-    ...(result.edge ? [{ url: "edge.nii.gz", name: "edge.nii.gz", colormap: "unsure", ...overlay }] : []),
+    ...there.map((name) => ({
+      url: `${name}.nii.gz`, name: `${name}.nii.gz`, colormap: colours[name], opacity: 0,
+      cal_min: 0, cal_max: ["probability", "brain"].includes(name) ? 255 : 1,
+    })),
   ]);
+  const at = Object.fromEntries(["flair", ...there].map((name, index) => [name, index]));
+  // in 3-D only the brain is to be seen; slices do not look at how opaque a voxel is
+  if ("brain" in at) await nv.setModulationImage(nv.volumes[0].id, nv.volumes[at.brain].id, 1);
   await nv.setVolumeRenderIllumination(0.5);
+  return at;
+}
+
+// T1 and T1 with contrast take FLAIR's place; they lie on its grid.
+function steerSequences(nv, result) {
+  const names = ["flair", ...result.layers.filter((name) => name === "pre" || name === "post")];
+  byId("sequences").hidden = names.length < 2;
+  const take = (volume) => ({ img: volume.img, range: [volume.cal_min, volume.cal_max] });
+  const shown = { flair: take(nv.volumes[0]) };
+  for (const input of document.querySelectorAll("#sequences input")) {
+    input.parentElement.hidden = !names.includes(input.value);
+    input.addEventListener("change", async () => {
+      const name = input.value;
+      shown[name] ??= take(await niivue.NVImage.loadFromUrl({ url: `${name}.nii.gz`, name: `${name}.nii.gz` }));
+      nv.volumes[0].img = shown[name].img;
+      [nv.volumes[0].cal_min, nv.volumes[0].cal_max] = shown[name].range;
+      nv.updateGLVolume();
+      document.body.dataset.sequence = name;
+    });
+    input.checked = input.value === "flair";
+  }
+  document.body.dataset.sequence = "flair";
 }
 
 // Slice sliders: where the crosshair is, by voxels to the right, forwards and up.
@@ -120,11 +152,13 @@ function steerSlices(nv, result) {
   jump(result.start_mm);
 }
 
-function steerViews(nv) {
+function steerViews(nv, changed) {
   const show = (name) => {
     byId("places").hidden = name === "render";
     byId("angles").hidden = name !== "render";
+    document.body.dataset.view = name;
     nv.setSliceType(VIEWS[name]);
+    changed();
   };
   byId("views").addEventListener("change", (event) => show(event.target.value));
   show(document.querySelector("#views input:checked").value); // browsers keep a form's state over a reload
@@ -146,27 +180,74 @@ function steerAngles(nv, result) {
   nv.setRenderAzimuthElevation(left ? 120 : 240, 20); // from the front, on the tumour's side
 }
 
-function steerMask(nv) {
+// What lies over the scan; gives the function that draws it as the page says.
+function steerMask(nv, at) {
   const [shown, opacity] = [byId("shown"), byId("opacity")];
+  const layers = [...document.querySelectorAll("[data-layer]")].filter((input) => input.dataset.layer in at);
+  const strength = { truth: 1, probability: 0.6, edge: 0.6 };
   const apply = () => {
     opacity.nextElementSibling.textContent = `${opacity.value} %`;
-    nv.setOpacity(1, shown.checked ? opacity.value / 100 : 0);
+    const filled = document.body.dataset.view === "render" ? 1 : opacity.value / 100; // a shell shows little in 3-D
+    nv.volumes[at.mask].opacity = shown.checked ? filled : 0;
+    if ("outline" in at) nv.volumes[at.outline].opacity = shown.checked ? 1 : 0;
+    for (const input of layers) nv.volumes[at[input.dataset.layer]].opacity = input.checked ? strength[input.dataset.layer] : 0;
+    nv.updateGLVolume();
   };
-  shown.addEventListener("change", apply);
+  for (const input of layers) input.closest("label").hidden = false;
+  for (const input of [shown, ...layers]) input.addEventListener("change", apply);
   opacity.addEventListener("input", apply);
-  apply();
+  return apply;
 }
 
-function steerEdge(nv, result) {
-  byId("unsure").hidden = !result.edge;
-  if (!result.edge) return;
-  const apply = () => nv.setOpacity(2, byId("edge").checked ? 0.6 : 0);
-  byId("edge").addEventListener("change", apply);
-  apply();
+function steerSaving(nv, result) {
+  byId("save").addEventListener("click", () => {
+    const view = document.body.dataset.view;
+    const slice = view === "render" ? "" : `_slice${document.querySelector("[data-axis='2'] input").value}`;
+    nv.saveScene(`${result.case}_${view === "render" ? "3d" : view}${slice}.png`);
+  });
+}
+
+function steerCases(result) {
+  if (!result.all) return;
+  byId("cases").hidden = false;
+  byId("place").textContent = result.place;
+  for (const id of ["previous", "all", "next"]) {
+    if (result[id]) byId(id).href = result[id];
+    else byId(id).removeAttribute("href");
+  }
+}
+
+// Arrow keys move the slices of the view that is shown, wherever the focus is, but for what has arrow keys of its own.
+function steerKeys(result) {
+  const axes = { axial: 2, all: 2, coronal: 1, sagittal: 0 };
+  const steps = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in steps) {
+      const axis = axes[document.body.dataset.view];
+      if (axis === undefined || event.target.matches("input[type=range], input[type=radio]")) return;
+      const input = document.querySelector(`[data-axis='${axis}'] input`);
+      input.value = +input.value + steps[event.key];
+      input.dispatchEvent(new Event("input"));
+      event.preventDefault();
+    } else if (event.key === "m") byId("shown").click();
+    else if (event.key === "n" && result.next) location.assign(result.next);
+    else if (event.key === "p" && result.previous) location.assign(result.previous);
+  }, true);
+  // who chose by the mouse wants the arrow keys for the slices
+  for (const label of document.querySelectorAll("#views label, #sequences label")) {
+    label.addEventListener("pointerup", () => setTimeout(() => document.activeElement.blur()));
+  }
 }
 
 async function main() {
   const result = await fetchResult();
+  steerCases(result);
+  if (result.error) {
+    byId("case").textContent = result.case;
+    fail(result.error);
+    return;
+  }
   describe(result);
   if (!document.createElement("canvas").getContext("webgl2")) {
     fail("This browser cannot draw the scan: it has no WebGL 2, or it is switched off. The figures are those of the " +
@@ -174,12 +255,13 @@ async function main() {
     return;
   }
   const nv = new niivue.Niivue(OPTIONS);
-  await draw(nv, result);
-  steerMask(nv);
-  steerEdge(nv, result);
+  const at = await draw(nv, result);
   steerSlices(nv, result);
+  steerSequences(nv, result);
   steerAngles(nv, result);
-  steerViews(nv);
+  steerViews(nv, steerMask(nv, at));
+  steerSaving(nv, result);
+  steerKeys(result);
   document.body.dataset.grid = nv.volumes[0].dimsRAS.slice(1, 4).join(" ");
   document.body.dataset.tumourVoxels = nv.volumes[1].img.reduce((sum, value) => sum + (value > 0), 0);
   requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.state = "ready"; }));
