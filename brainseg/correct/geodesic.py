@@ -73,7 +73,9 @@ def _within(click: Click, window: tuple[slice, slice, slice]) -> tuple[int, int,
 
 
 def _inside(click: Click, window: tuple[slice, slice, slice]) -> bool:
-    return all(part.start <= at < part.stop for at, part in zip((click.slice, click.row, click.column), window))
+    return all(
+        part.start <= at < part.stop for at, part in zip((click.slice, click.row, click.column), window, strict=True)
+    )
 
 
 def _round(window: tuple[slice, slice, slice], click: Click) -> Bool:
