@@ -28,6 +28,8 @@ UNLIKE = 2.0
 """The same where the FLAIR is that much darker (of no tumour: brighter) than at the click."""
 DOUBT = 3.0
 """The same where the networks' probability is lower (of no tumour: higher) by one than at the click."""
+NOISE = 16.0
+"""Grey values; a brain that varies by less has nothing to tell apart."""
 THICKNESS = 3.0
 """What a step to the next slice costs, in pixels."""
 _STEPS = ((0, 0, 1), (0, 1, 0), (0, 1, 1), (0, 1, -1), (1, 0, 0))
@@ -88,7 +90,7 @@ def _round(window: tuple[slice, slice, slice], click: Click) -> Bool:
 def _cost(case: Prepared, window: tuple[slice, slice, slice], here: tuple[int, int, int], tumour: bool) -> Float:
     """What makes neighbours differ and pixels unlike the click: float32 [2, ...] as the window."""
     flair = case.stack.images[..., FLAIR]
-    spread = max(float(flair[case.stack.brain].std()), 1.0) if case.stack.brain.any() else 1.0
+    spread = max(float(flair[case.stack.brain].std()), NOISE) if case.stack.brain.any() else NOISE
     level = flair[window].astype(np.float32) / spread
     near = level[here[0], max(0, here[1] - 1) : here[1] + 2, max(0, here[2] - 1) : here[2] + 2]
     sign = np.float32(1 if tumour else -1)

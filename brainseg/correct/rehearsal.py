@@ -22,6 +22,7 @@ CLICKS = (0.4, 0.2, 0.15, 0.15, 0.1)
 """How often a mask has been clicked once, twice, ... when the network is asked."""
 STEP = 8.0
 """Pixels that a tumour's outline shrinks from one slice to the next, for errors beyond its ends."""
+BEYOND = 2.0
 BENDS = 8
 """The field that bends an outline has so many knots along a side."""
 LARGEST_BEND = 5.0
@@ -103,7 +104,8 @@ def wrong_mask(truth: Bool, images: Float, rng: np.random.Generator) -> Bool:
 def signed_distance(mask: Bool) -> Float:
     """Pixels to the outline in the slice, above 0 inside; float32 [n, s, s].
 
-    Where a slice has no mask, or a smaller one, the distance is what the slices beside it have, less `STEP`.
+    Outside, the outlines of the slices beside it count, too, as if they were `STEP` farther away, but nothing is nearer
+    than `BEYOND`: errors reach beyond a tumour's ends.
     """
     far = np.float32(-2 * mask.shape[1])
     out = np.full(mask.shape, far, np.float32)
@@ -117,7 +119,7 @@ def signed_distance(mask: Bool) -> Float:
     beside = np.full(mask.shape, far, np.float32)
     beside[1:] = out[:-1]
     beside[:-1] = np.maximum(beside[:-1], out[1:])
-    return np.maximum(out, beside - np.float32(STEP))
+    return np.maximum(out, np.minimum(beside - np.float32(STEP), np.float32(-BEYOND)))
 
 
 def _field(shape: tuple[int, ...], rng: np.random.Generator) -> Float:
