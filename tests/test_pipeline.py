@@ -31,6 +31,7 @@ ROOMS = (
     "trust",
     "segmentation",
     "cohort",
+    "correct",
     "radiogenomics",
     "report",
     "view",
