@@ -18,44 +18,18 @@ from brainseg.correct.steps import read_step
 from brainseg.correct.strokes import stroke
 from brainseg.errors import DataError
 from brainseg.view.result import find_result
-from tests.cohort.fakes import predict
-from tests.scans.dicom_files import write_series
-from tests.scans.heads import as_nifti, head, write_tifs
-
-FLAIR, TUMOUR = head(n=8, side=64)
-N, SIDE = FLAIR.shape[:2]
+from tests.correct.made import SIDE, N, around, make_results
 
 
 @pytest.fixture(scope="module")
 def predicted(tmp_path_factory):
-    """Results `tifs` (slices from 3), `turned` (NIfTI) and `study` (DICOM); the masks are what is bright."""
-    folder = tmp_path_factory.mktemp("session")
-    image = as_nifti(FLAIR.astype(np.int16) * 3)
-    stored = nib.orientations.axcodes2ornt(("A", "S", "R"))
-    turned = image.as_reoriented(nib.orientations.ornt_transform(nib.io_orientation(image.affine), stored))
-    turned.header.set_sform(turned.affine, code=2)
-    nib.save(turned, folder / "turned.nii.gz")
-    inputs = [write_tifs(folder / "tifs", np.stack([FLAIR] * 3, axis=-1), first=3), folder / "turned.nii.gz"]
-    inputs.append(folder / "study")
-    write_series(folder / "study", FLAIR, "FLAIR", PixelSpacing=[3.75, 3.75], SliceThickness=5.0)
-    predict(inputs, folder / "out", overlay=False)
-    return folder / "out"
+    return make_results(tmp_path_factory.mktemp("session"))
 
 
 @pytest.fixture
 def out(predicted, tmp_path):
     shutil.copytree(predicted, tmp_path / "out")
     return tmp_path / "out"
-
-
-def around(mask, clicks):
-    """An answer that a test knows: a disc of 4 pixels around the last click, in its slice and the next."""
-    at, out = clicks[-1], mask.copy()
-    disc = stroke([(at.row, at.column)], 4, mask.shape[1:])
-    for i in (at.slice, at.slice + 1):
-        if i < len(mask):
-            out[i] = out[i] | disc if at.tumour else out[i] & ~disc
-    return out
 
 
 def opened(out, case="turned"):
@@ -230,8 +204,8 @@ def test_nifti_is_saved_in_the_scan_s_geometry_bit_for_bit(out):
     assert is_saved(session)
     automatic, corrected = (nib.load(out / f"turned_{end}.nii.gz") for end in ("mask", "corrected"))
     assert corrected.header == automatic.header
-    scan = nib.load(out.parent / "turned.nii.gz") if (out.parent / "turned.nii.gz").exists() else None
-    assert scan is None or corrected.affine.tobytes() == scan.affine.tobytes()
+    scan = nib.load(session.scan.sources[0])
+    assert corrected.affine.tobytes() == scan.affine.tobytes()
     np.testing.assert_array_equal(session.scan.origin.read_mask(out, "turned", "_corrected"), session.mask)
     assert record == json.loads((out / "turned_corrected.json").read_text())
     assert (record["corrects"], record["annotator"]) == ("turned", "Jane Doe")
