@@ -35,7 +35,7 @@ class Answers:
         self._answerer = answerer or GeodesicAnswerer()
         self._ready: tuple[Prepared, OnScan] | None = None
         self._problem: Exception | None = None
-        self._thread = Thread(target=self._prepare, daemon=True)
+        self._thread = Thread(target=self._prepare)  # not a daemon: OpenVINO ends badly with those
         self._thread.start()
 
     @classmethod
