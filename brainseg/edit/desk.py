@@ -188,6 +188,8 @@ class Desk:
         folder, case = result.path.parent, result.report.case
         if os.path.lexists(folder / f"{corrected_name(case)}.json"):
             return "saved"
+        if self._open is not None and self._open.index == index:
+            return "begun" if self._open.session.journal.lines else ""
         return "begun" if os.path.lexists(folder / journal_name(case)) else ""
 
     def _list(self) -> list[dict[str, Any]]:

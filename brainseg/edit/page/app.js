@@ -201,6 +201,12 @@ function draw() {
   document.body.dataset.here = (seen ?? []).reduce((sum, value) => sum + value, 0);
 }
 
+function zoom() {
+  layOut();
+  const [stage, pointer] = [byId("stage"), byId("pointer")];
+  stage.scrollTo(pointer.offsetLeft - stage.clientWidth / 2, pointer.offsetTop - stage.clientHeight / 2);
+}
+
 function layOut() {
   const stage = byId("stage");
   const tall = open.height * open.aspect;
@@ -258,7 +264,7 @@ function use(row, column) {
   switch (tool()) {
     case "tumour":
     case "healthy":
-      say("Answering …");
+      say(open.clicks.length ? "Answering …" : "Answering … The first click waits until the scan is got ready.");
       act({ do: "click", ...place, tumour: tool() === "tumour" }, "Answered.");
       break;
     case "fill":
@@ -437,7 +443,7 @@ function steer() {
   byId("sequence").addEventListener("change", drawImage);
   const sliders = {
     radius: [(value) => `${value} px`, point],
-    zoom: [(value) => `${value} ×`, layOut],
+    zoom: [(value) => `${value} ×`, zoom],
     contrast: [(value) => `${value} %`, () => { byId("image").style.filter = `contrast(${byId("contrast").value}%)`; }],
   };
   for (const [id, [words, then]] of Object.entries(sliders)) {

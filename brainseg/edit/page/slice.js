@@ -1,6 +1,7 @@
 // One slice: runs of pixels, the brush while it is drawn, and the picture.
 
-const BLUE = [86, 180, 233, 110]; // sky blue of Okabe and Ito 2008, which all readers tell from grey
+const BLUE = [86, 180, 233, 60]; // sky blue of Okabe and Ito 2008, which all readers tell from grey
+const EDGE = [86, 180, 233, 255];
 const RED = [213, 94, 0, 255]; // vermilion of the same palette
 const YELLOW = [255, 212, 121, 255];
 
@@ -52,12 +53,14 @@ export function drawMask(canvas, mask, automatic, clicks) {
   const put = (row, column, colour) => {
     if (row >= 0 && row < height && column >= 0 && column < width) picture.data.set(colour, 4 * (row * width + column));
   };
-  for (let i = 0; mask && i < mask.length; i += 1) if (mask[i]) picture.data.set(BLUE, 4 * i);
-  for (let i = 0; automatic && i < automatic.length; i += 1) {
+  const inside = (plane, i) => {
     const [row, column] = [Math.floor(i / width), i % width];
-    const inside = row > 0 && row < height - 1 && column > 0 && column < width - 1
-      && automatic[i - 1] && automatic[i + 1] && automatic[i - width] && automatic[i + width];
-    if (automatic[i] && !inside) put(row, column, RED);
+    return row > 0 && row < height - 1 && column > 0 && column < width - 1
+      && plane[i - 1] && plane[i + 1] && plane[i - width] && plane[i + width];
+  };
+  for (let i = 0; mask && i < mask.length; i += 1) if (mask[i]) picture.data.set(inside(mask, i) ? BLUE : EDGE, 4 * i);
+  for (let i = 0; automatic && i < automatic.length; i += 1) {
+    if (automatic[i] && !inside(automatic, i)) picture.data.set(RED, 4 * i);
   }
   for (const { row, column, tumour } of clicks) {
     for (const step of [-1, 0, 1]) {
