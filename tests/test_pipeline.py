@@ -35,6 +35,7 @@ ROOMS = (
     "radiogenomics",
     "report",
     "view",
+    "edit",
     "cli",
 )
 LATE = [

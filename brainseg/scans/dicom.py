@@ -24,7 +24,7 @@ from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import Image, Scan
+from brainseg.scans.scan import CORRECTED_SUFFIX, Image, Scan
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,12 @@ class DicomOrigin(NiftiOrigin):
 
     series: tuple[Any, ...] = ()
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """The NIfTI files, and `<name>_seg.dcm`, with tumour or without; see `Origin.write`."""
-        super().write(out, name, maps, model)
+        super().write(out, name, maps, model, person)
+        end = CORRECTED_SUFFIX if person else MASK_SUFFIX
         try:
-            write_seg(out / _seg_name(name), maps[MASK_SUFFIX], self.image, self.series, model)
+            write_seg(out / _seg_name(name, end), maps[end], self.image, self.series, model, person)
         except DataError as error:
             return [str(error)]
         return []
@@ -87,11 +88,11 @@ class DicomFormat(Format):
         return read_dicom(paths, name, trust=trust, rules=self.rules)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
-        return [*(file_name(name, end) for end in ends), _seg_name(name)]
+        return [*(file_name(name, end) for end in ends), _seg_name(name, ends[0])]
 
 
-def _seg_name(name: str) -> str:
-    return f"{name}_seg.dcm"
+def _seg_name(name: str, end: str) -> str:
+    return f"{name}{'' if end == MASK_SUFFIX else end}_seg.dcm"
 
 
 def _person(head: Any) -> tuple[str, str]:

@@ -130,10 +130,23 @@ def find_result(path: Path) -> Result:
         raise DataError(f"{path} does not exist; name the <case>.json that brainseg predict wrote.")
     if not path.is_dir():
         return Result(path, read_report(path))
-    found, unfinished = {}, []
-    for file in sorted(path.glob("*.json")):
+    found, _ = results_in(path)
+    if len(found) > 1:
+        names = ", ".join(one.path.name for one in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
+        raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
+    return found[0]
+
+
+def results_in(folder: Path) -> tuple[list[Result], list[UnfinishedError]]:
+    """The results of a folder by name, and what was not finished.
+
+    Raises:
+        DataError: there is no result.
+    """
+    found, unfinished = [], []
+    for file in sorted(folder.glob("*.json")):
         try:
-            found[file] = read_report(file)
+            found.append(Result(file, read_report(file)))
         except UnfinishedError as error:
             unfinished.append(error)
         except DataError:
@@ -141,11 +154,10 @@ def find_result(path: Path) -> Result:
     if unfinished and not found:
         raise unfinished[0]
     if not found:
-        raise DataError(f"{path} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file.")
-    if len(found) > 1:
-        names = ", ".join(file.name for file in list(found)[:NAMED]) + (", ..." if len(found) > NAMED else "")
-        raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
-    return Result(*next(iter(found.items())))
+        raise DataError(
+            f"{folder} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file."
+        )
+    return found, unfinished
 
 
 def read_report(path: Path) -> Report:

@@ -56,7 +56,7 @@ def make_volumes(result: Result) -> Volumes:
     Raises:
         DataError: the scan or the mask is missing, damaged, or not of the size that the JSON says.
     """
-    scan = _scan(result)
+    scan = read_scan(result)
     flair = scan.images[..., FLAIR]
     axial = scan.origin.read_mask(result.path.parent, result.report.case)
     mask, edge = scan.origin.stored(axial), _edge(result.report)
@@ -96,7 +96,12 @@ def _doubtful(report: Report, scan: Scan, seen: Bool, affine: Float64) -> dict[i
     return places
 
 
-def _scan(result: Result) -> Scan:
+def read_scan(result: Result) -> Scan:
+    """The scan that a result was made from, read again.
+
+    Raises:
+        DataError: it is missing, or another one lies in its place.
+    """
     for path in result.report.input.values():
         if not path.exists():
             hint = "" if path.is_absolute() else ", seen from the folder in which this command runs"
