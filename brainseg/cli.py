@@ -1,4 +1,4 @@
-"""The command line: `brainseg predict`, `verify` and `view` for scans, `shape` for masks, `compare` for runs.
+"""The command line: `brainseg predict`, `verify`, `view` and `edit` for scans, `shape` for masks, `compare` for runs.
 
 Nothing heavy is imported unasked.
 """
@@ -220,13 +220,39 @@ def view(
         require_there([scan], "name the scan's file or folder.")
         from brainseg.view.cohort import CohortTable
         from brainseg.view.place import located
-        from brainseg.view.result import find_result, find_results
+        from brainseg.view.result import find_result, results_in
         from brainseg.view.server import serve, serve_table
 
-        if scan is None and result.is_dir() and len(found := find_results(result)) > 1:
+        if scan is None and result.is_dir() and len(found := results_in(result)[0]) > 1:
             serve_table(CohortTable(result, found), f"{len(found)} cases", port, browser, say)
         else:
             serve(located(find_result(result), scan), port, browser, say)
+
+
+@app.command()
+def edit(
+    result: Annotated[
+        Path,
+        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder of results, for all."),
+    ],
+    annotator: Annotated[str, typer.Option(metavar="NAME", help="Who corrects; can be typed in the page, too.")] = "",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Put masks right in the browser: clicks, brush, eraser; of a folder the least trusted first.
+
+    Saves <case>_corrected.nii.gz (or TIF slices, or DICOM SEG) beside the automatic mask, and <case>_corrected.json.
+    Every action is kept at once in <case>_corrected.journal.jsonl, from which the next start goes on. Ctrl-C ends it.
+    """
+    with mistakes_in_one_sentence():
+        from brainseg.edit.answers import Answers
+        from brainseg.edit.desk import Desk, find_results
+        from brainseg.edit.server import serve
+
+        results, left = find_results(result)
+        for problem in left:
+            say(f"left: {problem}")
+        serve(Desk(results, annotator, Answers.of), port, browser, say)
 
 
 @app.command()

@@ -31,9 +31,11 @@ ROOMS = (
     "trust",
     "segmentation",
     "cohort",
+    "correct",
     "radiogenomics",
     "report",
     "view",
+    "edit",
     "cli",
 )
 LATE = [

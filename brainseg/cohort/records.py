@@ -20,6 +20,8 @@ from brainseg.errors import DataError
 from brainseg.files import json_text, locked, place, sha256
 
 FILES, OWN, UNFINISHED = "files", "record_sha256", "unfinished"
+CORRECTS = "corrects"
+"""In the record of a correction, the case that it puts right."""
 DEEPEST = 4
 """Parts of a result's path: BIDS has `sub-01/ses-1/anat/<file>`."""
 OTHERWISE = "move it elsewhere, or choose another --out."
@@ -90,20 +92,22 @@ def _files(entries: Mapping[str, str | list[str]]) -> dict[str, tuple[str, ...]]
     return {name: (found,) if isinstance(found, str) else tuple(found) for name, found in entries.items()}
 
 
-def require_ours(out: Path, files: Digests, planned: Iterable[str]) -> None:
+def require_ours(out: Path, files: Digests, planned: Iterable[str], beside: Iterable[str] = ()) -> None:
     """Refuse what is in the way of `planned`, and what was changed of `files`.
 
     Args:
         out: folder of the results.
         files: that brainseg wrote earlier, with the digests that they may have.
         planned: relative paths that are to be written.
+        beside: those of another record of ours, which may share a folder with them.
 
     Raises:
         DataError: names the first.
     """
     planned = set(planned)
+    known = {own_folder(name) for name in (*files, *beside)}
     for folder in sorted(filter(None, map(own_folder, planned))):
-        _require_folder(out / folder, any(name.startswith(f"{folder}/") for name in files))
+        _require_folder(out / folder, folder in known)
     for folder in sorted({str(parent) for name in planned for parent in PurePosixPath(name).parents} - {"."}):
         if os.path.lexists(out / folder) and ((out / folder).is_symlink() or not (out / folder).is_dir()):
             raise DataError(f"{out / folder} is in the way: a folder of that name is to be written; {OTHERWISE}")
@@ -146,7 +150,9 @@ def are_there(out: Path, files: Digests) -> bool:
     return all(is_ours(out / name, digests) for name, digests in files.items())
 
 
-def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def publish(
+    staged: Path, out: Path, record: str, content: Mapping[str, Any], beside: Iterable[str] = ()
+) -> dict[str, Any]:
     """Move staged files to where they belong, in place of those of an earlier run, and write the record.
 
     Another run into the same folder waits meanwhile; of two results of one case the later stays, whole.
@@ -156,6 +162,7 @@ def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) ->
         out: folder of the results.
         record: name of the record in `out`.
         content: of the record, with `case`.
+        beside: files of another record of ours, which may share a folder with these.
 
     Returns:
         The record's content, with the files' digests.
@@ -164,14 +171,14 @@ def publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) ->
         DataError: something is in the way; what brainseg did not write is as it was.
     """
     with locked(out):
-        return _publish(staged, out, record, content)
+        return _publish(staged, out, record, content, beside)
 
 
-def _publish(staged: Path, out: Path, record: str, content: Mapping[str, Any]) -> dict[str, Any]:
+def _publish(staged: Path, out: Path, record: str, content: Mapping[str, Any], beside: Iterable[str]) -> dict[str, Any]:
     path, case = out / record, content["case"]
     new = {file.relative_to(staged).as_posix(): sha256(file) for file in sorted(staged.rglob("*")) if file.is_file()}
     old = read_record(path, case)
-    require_ours(out, old.files, new)
+    require_ours(out, old.files, new, beside)
     either = {name: [*old.files.get(name, ()), *([new[name]] if name in new else [])] for name in {**old.files, **new}}
     claim = {"case": case, UNFINISHED: True, FILES: either}
     text = _put(path, sealed(claim), sealed(old.content) if old.content else None, staged)

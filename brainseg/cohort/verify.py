@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import brainseg
-from brainseg.cohort.records import OWN, Record, are_there, read_record
+from brainseg.cohort.records import CORRECTS, OWN, Record, are_there, read_record
 from brainseg.errors import DataError
 from brainseg.inference.models import LoadedModels, load_models
 from brainseg.scans.cases import Case
@@ -72,12 +72,17 @@ def _records(result: Path) -> list[tuple[Path, Record]]:
     if not result.is_dir():
         return [(result, _record(result))]
     candidates = sorted(result.glob(f"[!.]*{END}"))
-    found = [(path, _record(path)) for path in candidates if OWN.encode() in path.read_bytes()]
+    found = [(path, _record(path)) for path in candidates if _is_prediction(path.read_bytes())]
     if not found:
         raise DataError(
             f"{result} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file."
         )
     return found
+
+
+def _is_prediction(text: bytes) -> bool:
+    """A person's correction is a record of brainseg, too, and none that could come out again."""
+    return OWN.encode() in text and CORRECTS.encode() not in text
 
 
 def _record(path: Path) -> Record:

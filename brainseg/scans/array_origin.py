@@ -17,11 +17,11 @@ from brainseg.scans.scan import Image, Origin
 class ArrayOrigin(Origin):
     """An array has no files: its mask is an array, too."""
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """`<name>_mask.npy`, and the like; see `Origin.write`."""
         for end, stack in maps.items():
             np.save(out / f"{name}{end}.npy", stack, allow_pickle=False)
         return []
 
-    def read_mask(self, out: Path, name: str) -> Bool:
-        return np.asarray(np.load(out / f"{name}{MASK_SUFFIX}.npy", allow_pickle=False), bool)
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
+        return np.asarray(np.load(out / f"{name}{end}.npy", allow_pickle=False), bool)

@@ -16,7 +16,7 @@ from brainseg.errors import DataError
 from brainseg.files import json_text
 from brainseg.scans.format import Shared
 from brainseg.scans.nifti import NiftiFormat, NiftiOrigin, read_nifti, write_nifti
-from brainseg.scans.scan import PROBABILITY_SUFFIX, SEQUENCES, Image, Scan
+from brainseg.scans.scan import CORRECTED_SUFFIX, PROBABILITY_SUFFIX, SEQUENCES, Image, Scan
 
 RANO = ("slice", "diameter_mm", "perpendicular_mm", "product_mm2")
 """What `report` says of the largest slice."""
@@ -24,12 +24,25 @@ VERSION = "1.10.0"
 """Of the specification."""
 DESCRIPTION = "dataset_description.json"
 _ENTITIES = re.compile(r"(?P<participant>sub-[a-zA-Z0-9]+)(_(?P<session>ses-[a-zA-Z0-9]+))?(_.*)?")
-_ENDS = {MASK_SUFFIX: "_label-tumor_mask", PROBABILITY_SUFFIX: "_label-tumor_probseg"}
+_ENDS = {
+    MASK_SUFFIX: "_label-tumor_mask",
+    CORRECTED_SUFFIX: "_label-tumor_desc-corrected_mask",
+    PROBABILITY_SUFFIX: "_label-tumor_probseg",
+}
 _SAID = {
     MASK_SUFFIX: {"Type": "Lesion", "Description": "Tumour, 1, as brainseg found it; 0 elsewhere."},
+    CORRECTED_SUFFIX: {"Type": "Lesion", "Description": "Tumour, 1, as a person put it right; 0 elsewhere."},
     PROBABILITY_SUFFIX: {"Description": "Probability of tumour in 0..1, before clean-up."},
 }
-_IGNORED = ("/sub-*.json", "/sub-*.png", "/sub-*_error.txt", "/summary.csv", "/worklist.csv", "*_stats.tsv")
+_IGNORED = (
+    "/sub-*.json",
+    "/sub-*.jsonl",
+    "/sub-*.png",
+    "/sub-*_error.txt",
+    "/summary.csv",
+    "/worklist.csv",
+    "*_stats.tsv",
+)
 _README = """# Tumour masks by brainseg
 
 `sub-*/[ses-*/]anat/*_label-tumor_mask.nii.gz`: masks of lower-grade glioma, in the geometry of each FLAIR image.
@@ -78,20 +91,20 @@ class BidsOrigin(NiftiOrigin):
 
     sources: tuple[str, ...] = ()
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """`sub-*/[ses-*/]anat/<name>_label-tumor_mask.nii.gz`, `_probseg.nii.gz`, and a .json beside each."""
         said = {
             "Sources": [f"bids:raw:{source}" for source in self.sources],
             "SpatialReference": f"bids:raw:{self.sources[0]}",
-            "GeneratedBy": f"brainseg {brainseg.__version__}, {model}",
+            "GeneratedBy": f"brainseg {brainseg.__version__}, {model}{f', corrected by {person}' if person else ''}",
         }
         for end, stack in maps.items():
             write_nifti(out / file_name(name, end, ".nii.gz"), stack, self)
             (out / file_name(name, end, ".json")).write_text(json_text(_SAID[end] | said), encoding="utf-8")
         return []
 
-    def read_mask(self, out: Path, name: str) -> Bool:
-        return self.read_mask_at(out / file_name(name, MASK_SUFFIX, ".nii.gz"))
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
+        return self.read_mask_at(out / file_name(name, end, ".nii.gz"))
 
     def read_probability(self, out: Path, name: str) -> Image | None:
         return self.read_probability_at(out / file_name(name, PROBABILITY_SUFFIX, ".nii.gz"))

@@ -24,7 +24,7 @@ from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import Image, Scan
+from brainseg.scans.scan import CORRECTED_SUFFIX, Image, Scan
 
 if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
     import nibabel as nib
@@ -36,18 +36,19 @@ class DicomOrigin(NiftiOrigin):
 
     series: tuple[Any, ...] = ()
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """The NIfTI files, and `<name>_seg.dcm`, with tumour or without; see `Origin.write`."""
-        super().write(out, name, maps, model)
+        super().write(out, name, maps, model, person)
+        end = CORRECTED_SUFFIX if person else MASK_SUFFIX
         try:
-            write_seg(out / _seg_name(name), maps[MASK_SUFFIX], self.image, self.series, model)
+            write_seg(out / _seg_name(name, end), maps[end], self.image, self.series, model, person)
         except DataError as error:
             return [str(error)]
         return []
 
     def write_report(self, out: Path, name: str, report: Mapping[str, Any]) -> list[str]:
         """`<name>_sr.dcm`, which refers to the SEG; see `Origin.write_report`."""
-        if not (seg := out / _seg_name(name)).exists():
+        if not (seg := out / _seg_name(name, MASK_SUFFIX)).exists():
             return []  # why, a warning has said
         try:
             write_sr(out / _sr_name(name), seg, self.series, report)
@@ -100,11 +101,12 @@ class DicomFormat(Format):
         return read_dicom(paths, name, trust=trust, rules=self.rules)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
-        return [*(file_name(name, end) for end in ends), _seg_name(name), _sr_name(name)]
+        report = [_sr_name(name)] if ends[0] == MASK_SUFFIX else []  # it tells of the automatic mask
+        return [*(file_name(name, end) for end in ends), _seg_name(name, ends[0]), *report]
 
 
-def _seg_name(name: str) -> str:
-    return f"{name}_seg.dcm"
+def _seg_name(name: str, end: str) -> str:
+    return f"{name}{'' if end == MASK_SUFFIX else end}_seg.dcm"
 
 
 def _sr_name(name: str) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
     import nibabel as nib
 
 
-def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> None:
+def write_seg(
+    path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str, person: str = ""
+) -> None:
     """Write a DICOM SEG of one segment, referring to the FLAIR's slices.
 
     Args:
@@ -28,13 +30,14 @@ def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[A
         image: the volume that the slices make.
         series: the FLAIR's slices, of pydicom.Dataset.
         model: that found the mask: its name, and behind it the digests of its weights.
+        person: who put it right; empty for the model's own mask.
 
     Raises:
         DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
     """
     try:
         with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
-            seg = _seg(mask, image, series, model)
+            seg = _seg(mask, image, series, model, person)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise DataError(
             f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
@@ -43,7 +46,7 @@ def write_seg(path: Path, mask: Bool, image: nib.Nifti1Image, series: Sequence[A
         seg.save_as(temporary)
 
 
-def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) -> Any:
+def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str, person: str) -> Any:
     import highdicom
     import nibabel as nib
     from pydicom.sr.codedict import codes
@@ -57,7 +60,7 @@ def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) 
         segment_label="lower-grade glioma, FLAIR abnormality",
         segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
         segmented_property_type=codes.SCT.Neoplasm,
-        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_type=highdicom.seg.SegmentAlgorithmTypeValues["SEMIAUTOMATIC" if person else "AUTOMATIC"],
         algorithm_identification=highdicom.AlgorithmIdentificationSequence(
             name=f"brainseg {model}",
             version=brainseg.__version__,
@@ -71,12 +74,19 @@ def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str) 
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[description],
         series_instance_uid=generate_uid(),
-        series_number=9000,
+        series_number=9001 if person else 9000,
         sop_instance_uid=generate_uid(),
         instance_number=1,
         manufacturer="brainseg",
         manufacturer_model_name=model,
         software_versions=brainseg.__version__,
         device_serial_number="0",
-        series_description=f"brainseg {model}",
+        series_description=f"brainseg {model}{', corrected' if person else ''}",
+        content_creator_name=_person_name(person) if person else None,
     )
+
+
+def _person_name(person: str) -> str:
+    """As DICOM writes names: signs that part names are spaces, 64 characters, and a mark that the rest is unknown."""
+    plain = "".join(" " if char in "\\^=" or not char.isprintable() else char for char in person)
+    return f"{' '.join(plain.split())[:63]}^"

@@ -42,14 +42,14 @@ class NiftiOrigin(Origin):
     def stored(self, stack: Image) -> Image:
         return to_stored(stack, self.image)
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """`<name>_mask.nii.gz`, uint8 0 and 1, and `<name>_probability.nii.gz`; see `Origin.write`."""
         for end, stack in maps.items():
             write_nifti(out / file_name(name, end), stack, self)
         return []
 
-    def read_mask(self, out: Path, name: str) -> Bool:
-        return self.read_mask_at(out / file_name(name, MASK_SUFFIX))
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
+        return self.read_mask_at(out / file_name(name, end))
 
     def read_mask_at(self, path: Path) -> Bool:
         """The mask in one file; see `Origin.read_mask`."""

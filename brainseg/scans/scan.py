@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import CHANNELS, Bool, Float64, Int
 from brainseg.errors import DataError
 
@@ -20,6 +21,8 @@ Spacing = tuple[float, float, float]
 SEQUENCES = ("pre", "flair", "post")  # the channels' order, by the names of the command's options
 PROBABILITY_SUFFIX = "_probability"
 """Ends the names of maps, as `MASK_SUFFIX` those of masks."""
+CORRECTED_SUFFIX = "_corrected"
+"""Ends the names of masks that a person has put right."""
 MASK_VALUES = 4
 """A volume with no more different values than this is a mask, not an image."""
 _PART = 2**20
@@ -38,15 +41,17 @@ class Origin(ABC):
         return np.ascontiguousarray(stack.T)
 
     @abstractmethod
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """Write masks and probabilities as files like the scan's own, in its geometry.
 
         Args:
             out: folder in which nothing of the case lies.
             name: of the case.
             maps: the mask, bool [n, height, width], under `MASK_SUFFIX`; a probability, float32 of that shape, under
-                `PROBABILITY_SUFFIX`. Files are called after the case, or its slices, with these at the end.
+                `PROBABILITY_SUFFIX`. Files are called after the case, or its slices, with these at the end. A mask
+                that was put right comes alone, under `CORRECTED_SUFFIX`.
             model: that found it: its name, and behind it the digests of its weights.
+            person: who put it right; empty for the model's own mask.
 
         Returns:
             Warnings of what could not be written.
@@ -66,8 +71,8 @@ class Origin(ABC):
         return []
 
     @abstractmethod
-    def read_mask(self, out: Path, name: str) -> Bool:
-        """The mask, bool [n, height, width], that `write` left in `out`.
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
+        """The mask, bool [n, height, width], that `write` left in `out` under this end of the name.
 
         Raises:
             DataError: missing, damaged, or of another size than the scan.

@@ -44,7 +44,7 @@ class TifOrigin(Origin):
     stems: tuple[str, ...]
     size: tuple[int, int]
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """`<name>/<slice>_mask.tif`, uint8 0 and 255, and `<slice>_probability.tif`; see `Origin.write`."""
         (out / name).mkdir()
         for end, stack in maps.items():
@@ -52,9 +52,9 @@ class TifOrigin(Origin):
                 _write(out / _file(name, stem, end), plane.astype(np.uint8) * 255 if plane.dtype == bool else plane)
         return []
 
-    def read_mask(self, out: Path, name: str) -> Bool:
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
         planes = []
-        for path in (out / _file(name, stem, MASK_SUFFIX) for stem in self.stems):
+        for path in (out / _file(name, stem, end) for stem in self.stems):
             if not path.is_file():
                 raise DataError(f"{path} does not exist; run brainseg predict again.")
             if (plane := tif_lzw.read(path)).shape != self.size:

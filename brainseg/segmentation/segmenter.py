@@ -84,6 +84,21 @@ class Segmentation:
         return largest_diameter(self.mask, (1.0, 1.0))
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A scan as the networks look at it.
+
+    Attributes:
+        stack: what `prepare` gave, on the networks' canvas.
+        brain: of it, with the warnings of finding it.
+        canvas: where the scan's slices lie on it.
+    """
+
+    stack: Volume
+    brain: Brain
+    canvas: Canvas
+
+
 class Segmenter:
     """Models and brain extraction, loaded once for many scans.
 
@@ -112,11 +127,8 @@ class Segmenter:
             DataError: no brain is found.
             NotTrusted: the scan is probably not what it is taken for.
         """
-        height, width = scan.images.shape[1:3]
-        canvas = canvas_for(height, width, scan.spacing)
-        images = to_canvas(scan.images, canvas)
-        find = functools.partial(self.find_brain, canvas=canvas, spacing=scan.spacing, stripped=stripped, trust=trust)
-        whole, brain = prepare(Volume(images, np.ones(images.shape[:3], bool), scan.slices), find, self._info.clahe)
+        images, looked = self._look(scan, stripped, trust)
+        whole, brain, canvas = looked.stack, looked.brain, looked.canvas
         doubts = self._sequence_doubts(images, brain, trust)
         name, choice = self.models.name, self.models.choice
         found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta)
@@ -143,6 +155,19 @@ class Segmenter:
             on_canvas=volume,
             canvas=canvas,
         )
+
+    def look(self, scan: Scan, *, stripped: bool | None = None, trust: bool = False) -> Looked:
+        """The scan as the networks look at it, without asking them; arguments and errors as above."""
+        return self._look(scan, stripped, trust)[1]
+
+    def _look(self, scan: Scan, stripped: bool | None, trust: bool) -> tuple[U8, Looked]:
+        """With the scan on the canvas, before anything was cut away."""
+        height, width = scan.images.shape[1:3]
+        canvas = canvas_for(height, width, scan.spacing)
+        images = to_canvas(scan.images, canvas)
+        find = functools.partial(self.find_brain, canvas=canvas, spacing=scan.spacing, stripped=stripped, trust=trust)
+        whole, brain = prepare(Volume(images, np.ones(images.shape[:3], bool), scan.slices), find, self._info.clahe)
+        return images, Looked(whole, brain, canvas)
 
     def find_brain(
         self,

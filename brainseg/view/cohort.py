@@ -15,7 +15,7 @@ from brainseg.cohort.worklist import FAILED
 from brainseg.errors import DataError
 from brainseg.view.result import Result, trust_shown, volume_text
 from brainseg.view.server import PAGE as CASE_PAGE
-from brainseg.view.server import Answer, make_table, page_files
+from brainseg.view.server import Answer, make_table, page_of
 
 PAGE = {
     "/": ("cohort.html", "text/html; charset=utf-8"),
@@ -39,7 +39,7 @@ class CohortTable(Mapping[str, Answer]):
         places = {case: place for place, case in enumerate(order)}
         self._results = sorted(results, key=lambda one: (places.get(one.report.case, len(places)), one.report.case))
         self._pictures = [folder / f"{one.report.case}_overlay.png" for one in self._results]
-        self._first = page_files(PAGE) | {"/cohort.json": _json(self._content(folder, failed))}
+        self._first = page_of("view", PAGE) | {"/cohort.json": _json(self._content(folder, failed))}
         self._numbers = frozenset(map(str, range(len(results))))
         self._lock = Lock()
         self._case = lru_cache(KEPT)(self._make_case)
@@ -76,7 +76,7 @@ class CohortTable(Mapping[str, Answer]):
         try:
             return make_table(result, around)
         except DataError as error:  # the others can be shown all the same
-            return page_files(CASE_PAGE) | {
+            return page_of("view", CASE_PAGE) | {
                 "/result.json": _json({"case": result.report.case, "error": str(error)} | around)
             }
 

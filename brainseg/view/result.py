@@ -147,18 +147,18 @@ def find_result(path: Path) -> Result:
         raise DataError(f"{path} does not exist; name the <case>.json that brainseg predict wrote.")
     if not path.is_dir():
         return Result(path, read_report(path))
-    found = find_results(path)
+    found, _ = results_in(path)
     if len(found) > 1:
         names = ", ".join(one.path.name for one in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
         raise DataError(f"{path} holds {len(found)} results ({names}); name one of them.")
     return found[0]
 
 
-def find_results(folder: Path) -> list[Result]:
-    """All results in a folder, by name.
+def results_in(folder: Path) -> tuple[list[Result], list[UnfinishedError]]:
+    """The results of a folder by name, and what was not finished.
 
     Raises:
-        DataError: there is none, or none that is finished.
+        DataError: there is no result.
     """
     found, unfinished = [], []
     for file in sorted(folder.glob("*.json")):
@@ -174,7 +174,7 @@ def find_results(folder: Path) -> list[Result]:
         raise DataError(
             f"{folder} holds no <case>.json that brainseg predict wrote; name its --out folder, or the file."
         )
-    return found
+    return found, unfinished
 
 
 def read_report(path: Path) -> Report:

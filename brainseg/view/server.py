@@ -38,7 +38,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-    "Allow": "GET, HEAD",
 }
 
 
@@ -54,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     """GET and HEAD of the table; the rest is refused."""
 
     server: ViewServer
+    allowed = "GET, HEAD"
     server_version = "brainseg"
     sys_version = ""
     timeout = 30  # of a browser that says nothing
@@ -69,19 +69,26 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer | None:
         """Send the headers; None after a refusal."""
-        # a page from elsewhere whose name was made to lead here (DNS rebinding) says its own name
-        if self.headers.get_all("Host", []) not in self.server.hosts:
+        if not self._knows_us():
             self.send_error(HTTPStatus.FORBIDDEN, explain="This server answers to its own address alone.")
             return None
-        answer = self.server.table.get(self.path)
+        answer = self.server.find(self.path)
         if answer is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
-        self.send_response(HTTPStatus.OK)
+        self._send(HTTPStatus.OK, answer)
+        return answer
+
+    def _knows_us(self) -> bool:
+        """A page from elsewhere whose name was made to lead here (DNS rebinding) says its own name."""
+        return self.headers.get_all("Host", []) in self.server.hosts
+
+    def _send(self, status: HTTPStatus, answer: Answer) -> None:
+        """Status and headers, without the body."""
+        self.send_response(status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        return answer
 
     def _refuse_method(self) -> None:
         self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -90,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Of refusals, too."""
-        for name, value in HEADERS.items():
+        for name, value in {**HEADERS, "Allow": self.allowed}.items():
             self.send_header(name, value)
         super().end_headers()
 
@@ -111,13 +118,14 @@ class ViewServer(ThreadingTCPServer):
         UserError: the port is taken.
     """
 
+    handler: type[Handler] = Handler
     allow_reuse_address = True  # a port of a moment ago, not one in use
     daemon_threads = True
 
     def __init__(self, table: Mapping[str, Answer], port: int = 0):
         self.table = table
         try:
-            super().__init__((ADDRESS, port), Handler)
+            super().__init__((ADDRESS, port), self.handler)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
@@ -132,19 +140,35 @@ class ViewServer(ThreadingTCPServer):
         """Where the page is."""
         return f"http://{ADDRESS}:{self.port}/"
 
+    def find(self, path: str) -> Answer | None:
+        """What is at an address; None where nothing is."""
+        return self.table.get(path)
+
+    def run(self, what: str, browser: bool, say: Callable[[str], None]) -> None:
+        """Serve until Ctrl-C.
+
+        Args:
+            what: is served, for the terminal.
+            browser: open the page in it.
+            say: is told the address.
+        """
+        try:
+            say(f"{what}: {self.url} (Ctrl-C ends it)")
+            if browser:  # in a thread: one that runs in the terminal keeps its caller waiting, and needs an answer
+                Thread(target=webbrowser.open, args=[self.url], daemon=True).start()
+            self.serve_forever()
+        except KeyboardInterrupt:
+            pass
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that went away in the middle is no news; anything else keeps its traceback."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
 
-def page_files(names: Mapping[str, tuple[str, str]]) -> dict[str, Answer]:
-    """Files of the package by address.
-
-    Args:
-        names: address -> name in view/page, and type.
-    """
-    page = files("brainseg") / "view" / "page"
+def page_of(room: str, names: Mapping[str, tuple[str, str]]) -> dict[str, Answer]:
+    """The files of a room's page: address -> answer; `names` has file and type of each address."""
+    page = files("brainseg") / room / "page"
     return {path: Answer(kind, (page / name).read_bytes()) for path, (name, kind) in names.items()}
 
 
@@ -163,7 +187,7 @@ def make_table(result: Result, around: Mapping[str, Any] | None = None) -> dict[
         result.report, volumes.slices, volumes.remarks, volumes.start_mm, volumes.doubtful, list(volumes.more)
     )
     content |= around or {}
-    table = page_files(PAGE) | {
+    table = page_of("view", PAGE) | {
         "/result.json": Answer("application/json", json.dumps(content, allow_nan=False).encode()),
         "/flair.nii.gz": Answer("application/gzip", volumes.flair),
         "/mask.nii.gz": Answer("application/gzip", volumes.mask),
@@ -192,10 +216,4 @@ def serve(result: Result, port: int, browser: bool, say: Callable[[str], None]) 
 def serve_table(table: Mapping[str, Answer], title: str, port: int, browser: bool, say: Callable[[str], None]) -> None:
     """Serve any table until Ctrl-C; `title` goes before the address that is said, the rest is as in `serve`."""
     with ViewServer(table, port) as server:
-        try:
-            say(f"{title}: {server.url} (Ctrl-C ends it)")
-            if browser:  # in a thread: one that runs in the terminal keeps its caller waiting, and needs an answer
-                Thread(target=webbrowser.open, args=[server.url], daemon=True).start()
-            server.serve_forever()
-        except KeyboardInterrupt:
-            pass
+        server.run(title, browser, say)

@@ -68,7 +68,7 @@ def make_volumes(result: Result) -> Volumes:
         DataError: the scan or the mask is missing, damaged, or not of the size that the JSON says.
     """
     result = located(result)
-    scan = _scan(result)
+    scan = read_scan(result)
     flair = scan.images[..., FLAIR]
     axial = scan.origin.read_mask(result.path.parent, result.report.case)
     mask, edge = scan.origin.stored(axial), _edge(result.report)
@@ -164,7 +164,13 @@ def _doubtful(report: Report, scan: Scan, seen: Bool, affine: Float64) -> dict[i
     return places
 
 
-def _scan(result: Result) -> Scan:
+def read_scan(result: Result) -> Scan:
+    """The scan that a result was made from, read again; one that has moved is looked for, see `located`.
+
+    Raises:
+        DataError: it is missing, or another one lies in its place.
+    """
+    result = located(result)
     scan = result.case.read(trust=True)  # predict had its doubts, or none
     if scan.images.shape[:3] != result.report.shape:
         raise DataError(

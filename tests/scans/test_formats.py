@@ -17,7 +17,7 @@ from brainseg.scans.array_origin import ArrayOrigin
 from brainseg.scans.cases import find_cases
 from brainseg.scans.format import Format
 from brainseg.scans.formats import FORMATS
-from brainseg.scans.scan import PROBABILITY_SUFFIX, Image, Origin, Scan, fill_sequences
+from brainseg.scans.scan import CORRECTED_SUFFIX, PROBABILITY_SUFFIX, Image, Origin, Scan, fill_sequences
 from brainseg.view.result import find_result
 from brainseg.view.volumes import make_volumes
 from tests.cohort.fakes import predict
@@ -36,13 +36,13 @@ REPORT = {
 class NpyOrigin(Origin):
     """An axial stack, as is."""
 
-    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str) -> list[str]:
+    def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         for end, stack in maps.items():
             np.save(out / f"{name}{end}.npy", stack.astype(np.uint8) if stack.dtype == bool else stack)
         return []
 
-    def read_mask(self, out: Path, name: str) -> Bool:
-        path = out / f"{name}{MASK_SUFFIX}.npy"
+    def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
+        path = out / f"{name}{end}.npy"
         if not path.is_file():
             raise DataError(f"{path} does not exist; run brainseg predict again.")
         return np.load(path) > 0
@@ -147,6 +147,21 @@ def test_what_is_written_was_planned_and_is_read_back(tmp_path, npy, kind):
     planned = FORMATS[kind].planned(name, path, list(maps))
     assert written == {file for file in planned if not file.endswith(".tsv")}  # a table is the report's
     np.testing.assert_array_equal(scan.origin.read_mask(out, name), MASK)
+
+
+@every_kind
+def test_a_corrected_mask_lies_beside_it_under_its_own_name(tmp_path, npy, kind):
+    path = write_scan(kind, tmp_path / "in")
+    scan, name = find_cases(named(kind, path))[0].read(), name_of(kind)
+    out = tmp_path / "out"
+    out.mkdir()
+    assert scan.origin.write(out, name, {CORRECTED_SUFFIX: ~MASK}, "fake", "Jane Doe") == []
+    written = {str(file.relative_to(out)) for file in out.rglob("*") if file.is_file()}
+    planned = set(FORMATS[kind].planned(name, path, [CORRECTED_SUFFIX]))
+    assert written == {file for file in planned if not file.endswith(".tsv")}
+    assert all("corrected" in file for file in written)
+    assert not written & set(FORMATS[kind].planned(name, path, [MASK_SUFFIX]))
+    np.testing.assert_array_equal(scan.origin.read_mask(out, name, CORRECTED_SUFFIX), ~MASK)
 
 
 @every_kind

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from brainseg.view.cohort import CohortTable
-from brainseg.view.result import find_results
+from brainseg.view.result import results_in
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def table(out, tmp_path):
     (folder / "worklist.csv").write_text(
         "case,level,dice,reasons\nlost,failed,,it cannot be read\nturned,check,0.5,\ntifs,good,0.9,\nstudy,good,0.95,\n"
     )
-    return CohortTable(folder, find_results(folder))
+    return CohortTable(folder, results_in(folder)[0])
 
 
 def test_the_list_is_that_of_the_worklist_and_tells_what_failed(table):
@@ -50,7 +50,7 @@ def test_everything_else_is_not_there(table, path):
 def test_a_case_that_cannot_be_shown_says_why_and_leads_on(out, tmp_path):
     shutil.copytree(out, tmp_path / "out")
     (tmp_path / "out" / "turned_mask.nii.gz").unlink()
-    table = CohortTable(tmp_path / "out", find_results(tmp_path / "out"))
+    table = CohortTable(tmp_path / "out", results_in(tmp_path / "out")[0])
     number = [row["case"] for row in json.loads(table["/cohort.json"].body)["cases"]].index("turned")
     said = json.loads(table[f"/{number}/result.json"].body)
     assert "turned_mask.nii.gz does not exist" in said["error"]

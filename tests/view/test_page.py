@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from brainseg.view.cohort import CohortTable
-from brainseg.view.result import find_result, find_results
+from brainseg.view.result import find_result, results_in
 from brainseg.view.server import ViewServer, make_table
 from tests.chromium import launch, needs_chromium
 
@@ -31,7 +31,7 @@ pytestmark = [
 @pytest.fixture
 def show_folder(show):
     """The same for all results of a folder."""
-    return lambda folder: show(CohortTable(folder, find_results(folder)))
+    return lambda folder: show(CohortTable(folder, results_in(folder)[0]))
 
 
 @pytest.fixture

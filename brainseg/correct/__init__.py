@@ -1,0 +1,1 @@
+"""A person's corrections: what they change now, and what they teach later."""

@@ -1,0 +1,1 @@
+"""Masks put right in the browser: the page, the server that writes, the case that is open."""
