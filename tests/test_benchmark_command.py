@@ -37,6 +37,7 @@ def test_each_way_is_timed_on_the_same_patients(tmp_path, monkeypatch):
     comparisons, commands = command.compare(folders, tmp_path, 1, 2)
     assert comparisons[0].what == "predict, whole command, patient of 2"
     assert [n for *_, n in timed] == [1, 1, 2]
-    assert timed[0][1].line[-1] == str(folders[0]) and "--fast" in timed[1][0].line
+    assert timed[0][1].line[-1] == str(folders[0])
+    assert "--fast" in timed[1][0].line
     assert timed[2][0].line[-2:] == ["--workers", "2"]
     assert all(Path(one.line[0]) == Path(sys.executable) for one in commands.values())
