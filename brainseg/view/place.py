@@ -44,7 +44,7 @@ def located(result: Result, scan: Path | None = None) -> Result:
     missing = next(path for path in wanted.values() if not path.exists())
     raise DataError(
         f"{result.path} is of the scan {missing}, which does not exist, and it is not near the result either; "
-        "say where it is with --scan."
+        "put it back, or say where it is with brainseg view --scan."
     )
 
 

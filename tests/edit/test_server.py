@@ -193,7 +193,7 @@ def test_a_scan_that_vanished_is_said_and_the_open_case_can_be_saved(serve, out,
     shutil.rmtree(tmp_path / "all" / "study")
     status, said = ask(server, "/open", {"case": 1})
     assert status == 422
-    assert "tifs, which does not exist; put it back" in said["error"]
+    assert "tifs, which does not exist, and it is not near the result either; put it back" in said["error"]
     assert ask(server, "/save", {"case": 0, "after": 1, "annotator": "Jane Doe"})[1]["saved"]
     assert (folder / "study_corrected.nii.gz").is_file()
 

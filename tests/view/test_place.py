@@ -43,7 +43,7 @@ def test_a_renamed_file_beside_the_result_is_known_by_its_values(moved, out):
 
 def test_another_scan_of_the_same_name_is_not_taken(moved, out):
     (moved / "turned.nii.gz").write_bytes(b"another")
-    with pytest.raises(DataError, match="say where it is with --scan"):
+    with pytest.raises(DataError, match="say where it is with brainseg view --scan"):
         place(moved, "turned")
 
 
