@@ -145,6 +145,8 @@ def _int8(path: Path) -> str:
         f"- int8 (`--precision int8`, OpenVINO): quantised the same way, the pipeline's own ensemble gives "
         f"{found['int8']['dice_mean']:.4f} on\n  {found['n']} validation patients and "
         f"{found['float32']['dice_mean']:.4f} in float32 (`python -m release.quantise measure`).\n"
+        f"- `--fast` (one network, no flips, int8): {found['fast']['dice_mean']:.4f} on the same patients, a median of "
+        f"{found['fast']['dice_median']:.4f}\n  against {found['float32']['dice_median']:.4f}.\n"
     )
 
 

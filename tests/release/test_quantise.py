@@ -62,6 +62,7 @@ def test_the_cost_is_measured_on_validation_patients(made: Path, tmp_path: Path,
     assert (found["n"], found["split"]) == (1, "val")
     assert found["cost"] == pytest.approx(found["float32"]["dice_mean"] - found["int8"]["dice_mean"], abs=1e-6)
     assert abs(found["cost"]) < 0.02
+    assert found["fast"]["dice_mean"] > 0.9
     assert "1 validation patients: int8 costs" in capsys.readouterr().out
     assert not list((made / "models").glob("*.int8.*"))  # measuring leaves the pipeline's folder as it was
 
