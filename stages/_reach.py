@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brainseg.errors import DataError
-from stages._meaning import free_names, meaning, stripped
+from stages._meaning import free_names, meaning, stripped, walk
 
 PARAMS_CLASSES = ("brainseg.params.Params", "pydantic.BaseModel")
 # Decorators that give back a function or class and note it nowhere.
@@ -68,7 +68,7 @@ class Module:
                 pass
             case _:
                 self.effects.append(node)
-                for part in ast.walk(node):
+                for part in walk(node):
                     if isinstance(part, ast.Import | ast.ImportFrom):
                         self._import(part)
                     elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
@@ -232,19 +232,19 @@ class Project:
         return dataclasses.replace(found, names=found.names | made)
 
     def _piece(self, owner: Module, statements: list[ast.stmt]) -> Piece:
-        local = {k: v for s in statements for node in ast.walk(s) for k, v in _bound_by(node).items()}
+        local = {k: v for s in statements for node in walk(s) for k, v in _bound_by(node).items()}
         clean = [
             part for s in statements for part in stripped(s, lambda node: owner.resolve(node, local), self.is_error)
         ]
         chains = [chain for node in clean for chain in free_names(node)]
         resolved = {chain[0]: owner.full_name(chain[:1], local) for chain in chains}
         names = {name for chain in chains if (name := owner.full_name(chain, local))}
-        loads = tuple(full for node in clean for part in ast.walk(node) for full in _loaded_by(part))
+        loads = tuple(full for node in clean for part in walk(node) for full in _loaded_by(part))
         for node in statements:
             if isinstance(node, ast.ClassDef) and self.is_params(f"{owner.name}.{node.name}"):
                 names |= {full for part in node.body for full in self._filled(owner, part)}
         means = [*map(meaning, clean), *(f"{root} is {full}" for root, full in sorted(resolved.items()) if full)]
-        constants = (part.value for node in clean for part in ast.walk(node) if isinstance(part, ast.Constant))
+        constants = (part.value for node in clean for part in walk(node) if isinstance(part, ast.Constant))
         return Piece(
             digest("\n".join(means).encode()),
             frozenset(names | set(loads) | ({"__file__"} & set(resolved))),

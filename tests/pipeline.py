@@ -9,6 +9,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,6 +173,36 @@ class Checkout:
         said = process.communicate()[0]
         assert process.returncode == 0, f"dvc {shlex.join(arguments)} ended with {process.returncode}:\n{said}"
         return said
+
+    @contextmanager
+    def entered(self) -> Iterator[Any]:
+        """DVC within the block in this process, in the checkout and its environment: a process imports for long."""
+        from dvc.repo import Repo
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.root)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            with Repo() as repo:
+                yield repo
+
+    def code(self) -> None:
+        """Write what `dvc repro code` writes, without a record that it ran."""
+        from stages.code import code
+
+        with self.entered():
+            code(Path("dvc.yaml"), Path("digests"))
+
+    def stale(self) -> set[str]:
+        """What `dvc status` names."""
+        with self.entered() as repo:
+            return set(repo.status())
+
+    def planned(self) -> list[str]:
+        """What `dvc repro` would run if each stage changed all that follow, once `code` is recorded as run."""
+        with self.entered() as repo:
+            repo.commit("code", force=True)
+            return [stage.name for stage in repo.reproduce(dry=True, force_downstream=True)]
 
     def git(self, *arguments: str) -> str:
         """Run git; its standard output."""

@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
 from brainseg.data.table import read_table
 from brainseg.errors import DataError
@@ -117,6 +116,8 @@ def _test_part(units: np.ndarray, strata: np.ndarray, params: SplitParams, seed:
     if min(np.unique(labels, return_counts=True)[1]) < params.folds:
         counts = dict(zip(*np.unique(labels, return_counts=True), strict=True))
         labels = np.array([label if counts[label] >= params.folds else "rare" for label in labels])
+    from sklearn.model_selection import StratifiedKFold  # here: it takes a second, and only this stage draws
+
     folds = StratifiedKFold(params.folds, shuffle=True, random_state=seed)
     with np.errstate(all="ignore"):
         rest, test = list(folds.split(units, labels))[params.fold]
@@ -131,6 +132,8 @@ def _draw(units: np.ndarray, strata: np.ndarray, share: float, seed: int, name: 
     kinds, counts = np.unique(strata, return_counts=True)
     stratify = len(kinds) <= min(n, len(units) - n) and counts.min() > 1
     labels = strata if stratify else np.zeros(len(units))
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     divide = StratifiedShuffleSplit(1, test_size=n, random_state=seed)
     rest, drawn = next(divide.split(units, labels))
     return units[np.sort(rest)], units[np.sort(drawn)]

@@ -198,7 +198,7 @@ def test_a_stage_run_by_hand_asks_its_own_sections_alone(folder):
 
 def test_an_experiment_with_a_mistake_in_the_last_section_stops_before_the_first_stage(tmp_path):
     checkout = set_up(tmp_path)
-    checkout.dvc("repro", "code")
+    checkout.code()
     checkout.commit("digests")
     process = checkout.start("exp", "run", "-S", "evaluate.bootstrap=-1", "-S", "radiogenomics.bins=0")
     said = process.communicate()[0]

@@ -58,10 +58,10 @@ def test_a_lock_gets_todays_code_and_keeps_its_outputs_and_parameters() -> None:
     }
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Checkout:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """The first two stages, run and committed."""
-    made = set_up(tmp_path, {"download": {"phantom": {"patients": 2, "slices": 12, "size": 64}}})
+    made = set_up(tmp_path_factory.mktemp("run"), {"download": {"phantom": {"patients": 2, "slices": 12, "size": 64}}})
     path = made.root / "dvc.yaml"
     stages = yaml.safe_load(path.read_text())["stages"]
     stages["code"]["outs"] = [{"digests/download.txt": {"cache": False}}]
@@ -69,6 +69,12 @@ def checkout(tmp_path: Path) -> Checkout:
     made.dvc("repro")
     made.commit("results")
     return made
+
+
+@pytest.fixture
+def checkout(run: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of it, to change."""
+    return run.copy(tmp_path)
 
 
 def change(checkout: Checkout, name: str, old: str, new: str, commit: bool = True) -> None:
