@@ -77,7 +77,8 @@ async function draw(nv, result) {
   }
   nv.addColormap("heat", { R: [90, 204, 255], G: [20, 121, 240], B: [90, 167, 180], A: [0, 170, 230], I: [0, 128, 255] });
   const colours = { mask: "tumour", outline: "tumour", truth: "person", edge: "unsure", probability: "heat", brain: "scan" };
-  const there = ["mask", "probability", "edge", "outline", "truth", "brain"].filter((name) =>
+  // the last one's colour is what the edges of all are smoothed with
+  const there = ["probability", "edge", "brain", "mask", "truth", "outline"].filter((name) =>
     name === "mask" || (name === "edge" ? result.edge : result.layers.includes(name)));
   await nv.loadVolumes([
     { url: "flair.nii.gz", name: "flair.nii.gz", colormap: "scan" },
@@ -263,7 +264,7 @@ async function main() {
   steerSaving(nv, result);
   steerKeys(result);
   document.body.dataset.grid = nv.volumes[0].dimsRAS.slice(1, 4).join(" ");
-  document.body.dataset.tumourVoxels = nv.volumes[1].img.reduce((sum, value) => sum + (value > 0), 0);
+  document.body.dataset.tumourVoxels = nv.volumes[at.mask].img.reduce((sum, value) => sum + (value > 0), 0);
   requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.state = "ready"; }));
 }
 
