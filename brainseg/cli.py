@@ -121,6 +121,14 @@ def predict(
         bool, typer.Option("--score", help="Report Dice against the _mask.tif files beside TIF slices.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Cases at the same time; they share the cores.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local",
+            help="Run the cases on Dask, by the workers of this scheduler; local: by --workers of its own here. Needs "
+            "the extra cluster.",
+        ),
+    ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are done already.")] = False,
 ) -> None:
     """Segment scans: masks in each scan's own geometry, and <case>.json with the tumour's size.
@@ -157,7 +165,7 @@ def predict(
             sessions=session or (),
             series=series or (),
         )
-        status = predict_watched(found, settings, workers)
+        status = predict_watched(found, settings, workers, scheduler)
     raise typer.Exit(status)
 
 
