@@ -129,6 +129,14 @@ def predict(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Cases at the same time; they share the cores.")] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local",
+            help="Run the cases on Dask, by the workers of this scheduler; local: by --workers of its own here. Needs "
+            "the extra cluster.",
+        ),
+    ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are done already.")] = False,
 ) -> None:
     """Segment scans: masks in each scan's own geometry, and <case>.json with the tumour's size.
@@ -169,7 +177,7 @@ def predict(
             sessions=session or (),
             series=series or (),
         )
-        status = predict_watched(found, settings, workers)
+        status = predict_watched(found, settings, workers, scheduler)
     raise typer.Exit(status)
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainseg.cohort.outputs import prepare
-from brainseg.cohort.pool import Died, share_out
+from brainseg.cohort.processes import Died, Processes
 from brainseg.cohort.shared import shared_files, write_shared
 from brainseg.cohort.truth import find_truths
-from brainseg.errors import DataError
+from brainseg.errors import DataError, extra
 from brainseg.inference.presets import USUAL
 from brainseg.inference.runtimes import AUTO, FLOAT32
 from brainseg.model.catalogue import ENSEMBLE
 from brainseg.scans.cases import Case
+from brainseg.terminal import ran_out_of_memory, sentence
 
 if TYPE_CHECKING:  # this process looks on, and loads no networks
+    from brainseg.cohort.worker import Worker
     from brainseg.inference.models import LoadedModels
 
 
@@ -83,7 +86,9 @@ class Outcome:
     out_of_memory: bool = False
 
 
-def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -> Iterator[Outcome]:
+def predict_cases(
+    cases: Sequence[Case], settings: Settings, workers: int = 1, scheduler: str | None = None
+) -> Iterator[Outcome]:
     """Segment all cases, yielding each outcome as it comes.
 
     Cases run in processes of their own, a single one, too: what the system or a library ends costs only its own case,
@@ -92,10 +97,12 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
     Args:
         cases: with names of their own.
         settings: of all of them.
-        workers: cases at a time; each process loads the models and takes its share of the cores.
+        workers: cases at a time on this machine; each process loads the models and takes its share of the cores.
+        scheduler: of Dask: an address, whose workers take the cases, or `local`; None for processes of our own.
 
     Raises:
-        DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`).
+        DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`), or
+            Dask cannot work on the cases.
     """
     problems = [Outcome(case.name, "failed", error=case.problem) for case in cases if case.problem]
     cases = [case for case in cases if not case.problem]
@@ -107,34 +114,73 @@ def predict_cases(cases: Sequence[Case], settings: Settings, workers: int = 1) -
     if shared is not None:
         write_shared(shared, settings.out)
     yield from problems
-    workers = min(workers, len(cases))
-    start = partial(_start, settings, (os.cpu_count() or 1) // workers if workers > 1 else None)
+    if cases:
+        workers = min(workers, len(cases))
+        yield from _on_dask(cases, settings, workers, scheduler) if scheduler else _here(cases, settings, workers)
+
+
+def _here(cases: Sequence[Case], settings: Settings, workers: int) -> Iterator[Outcome]:
+    threads = (os.cpu_count() or 1) // workers if workers > 1 else None
     alone = []
-    for case, result in share_out(cases, start, workers):
-        if workers > 1 and (isinstance(result, Died) or result.out_of_memory):
+    for case, outcome in _work(Processes(workers), partial(run_case, settings, threads), cases):
+        if workers > 1 and outcome.out_of_memory:
             alone.append(case)  # the others beside it may be to blame
         else:
-            yield _outcome(case, result)
+            yield outcome
     for case in alone:
-        for _, result in share_out([case], start, 1):
-            yield _outcome(case, result)
+        for _, outcome in _work(Processes(1), partial(run_case, settings, threads), [case]):
+            yield outcome
 
 
-def _outcome(case: Case, result: Outcome | Died) -> Outcome:
-    if isinstance(result, Outcome):
-        return result
-    if result.said is not None:
-        return Outcome(case.name, "failed", error=result.said)
-    return Outcome(case.name, "failed", error=f"{result}; close other programs, or take a machine with more memory.")
+def _on_dask(cases: Sequence[Case], settings: Settings, workers: int, scheduler: str) -> Iterator[Outcome]:
+    with extra("cluster", "--scheduler"):
+        from brainseg.cohort.dask import dask_workers
+
+    settings = replace(settings, out=settings.out.absolute(), weights=settings.weights and settings.weights.absolute())
+    cases = [replace(case, paths={key: Path(place) for key, place in case.places.items()}) for case in cases]
+    with dask_workers(scheduler, workers, settings, cases) as executor:
+        for _, outcome in _work(executor, partial(run_case, settings, None), cases):
+            yield outcome
 
 
-def _start(settings: Settings, threads: int | None) -> Callable[[Case], Outcome]:
-    """First thing in a process; `threads` is its share of the cores, None for all."""
+def _work(executor: Executor, work: Callable[[Case], Outcome], cases: Sequence[Case]) -> Iterator[tuple[Case, Outcome]]:
+    """Each case with its outcome as it comes; where the consumer stops, what is under way stops, too."""
+    try:
+        futures = {executor.submit(work, case): case for case in cases}
+        for future in as_completed(futures):
+            case = futures.pop(future)
+            try:
+                yield case, future.result()
+            except Died as died:
+                advice = "close other programs, or take a machine with more memory."
+                yield case, Outcome(case.name, "failed", error=f"{died}; {advice}", out_of_memory=True)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+                yield case, Outcome(case.name, "failed", error=sentence(error), out_of_memory=True)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def run_case(settings: Settings, threads: int | None, case: Case) -> Outcome:
+    """Segment one case in a worker process, whose first one loads the models.
+
+    Args:
+        settings: of all cases.
+        threads: the process's share of the cores; None for all, or for what its environment says.
+        case: to be segmented.
+    """
+    return worker_of(settings, threads).run(case)
+
+
+@lru_cache(maxsize=1)
+def worker_of(settings: Settings, threads: int | None) -> Worker:
+    """The models of this process, loaded once."""
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(max(1, threads))  # what every runtime keeps to
     from brainseg.cohort.worker import Worker
 
-    return Worker(settings).run
+    return Worker(settings)
 
 
 def _require_elsewhere(cases: Sequence[Case], out: Path) -> None:

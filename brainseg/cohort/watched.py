@@ -23,13 +23,14 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM: the same as Ctrl-C, but for the exit status."""
 
 
-def predict_watched(cases: Sequence[Case], settings: Settings, workers: int) -> int:
+def predict_watched(cases: Sequence[Case], settings: Settings, workers: int, scheduler: str | None = None) -> int:
     """Segment all cases under a progress bar, a line each as it ends, and sum up.
 
     Args:
         cases: with names of their own.
         settings: of all of them.
         workers: cases at a time.
+        scheduler: of Dask, see `predict_cases`.
 
     Returns:
         The exit status: 0, or that of a mistake where a case failed, of Ctrl-C, or of SIGTERM.
@@ -48,7 +49,7 @@ def predict_watched(cases: Sequence[Case], settings: Settings, workers: int) -> 
     try:
         with _terminated_as_interrupted(), bar:
             task = bar.add_task("segmenting", total=len(cases))
-            for outcome in predict_cases(cases, settings, workers):
+            for outcome in predict_cases(cases, settings, workers, scheduler):
                 outcomes.append(outcome)
                 bar.advance(task)
                 say(line(outcome), err=outcome.status == "failed")

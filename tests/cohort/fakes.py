@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,11 @@ from unittest import mock
 
 import numpy as np
 
-from brainseg.cohort.predict import Outcome, Settings, predict_cases
+from brainseg.cohort.predict import Outcome, Settings, predict_cases, worker_of
 from brainseg.cohort.summary import write_summary
 from brainseg.data.slices import FLAIR
 from brainseg.scans.canvas import canvas_for
-from brainseg.scans.cases import Case, find_cases
+from brainseg.scans.cases import find_cases
 from brainseg.scans.scan import Scan
 from brainseg.segmentation.segmenter import Segmentation
 from brainseg.trust.trust import Trust
@@ -46,12 +47,19 @@ class FakeSegmenter:
         return Segmentation(mask, np.ones_like(mask), False, scan.spacing, scan.warnings, trust, on_canvas, canvas)
 
 
-def in_this_process(
-    cases: Iterable[Case], start: Callable[[], Callable[[Case], Outcome]], workers: int
-) -> Iterator[tuple[Case, Outcome]]:
-    """Stands for `share_out`: a process of its own would know nothing of `FakeSegmenter`."""
-    work = start()
-    yield from ((case, work(case)) for case in cases)
+class InThisProcess(Executor):
+    """Stands for `Processes`: a process of its own would know nothing of `FakeSegmenter`."""
+
+    def __init__(self, workers: int):
+        worker_of.cache_clear()  # the models of the test before
+
+    def submit(self, fn: Callable[..., Outcome], /, *args: Any, **kwargs: Any) -> Future[Outcome]:
+        future: Future[Outcome] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 @contextmanager
@@ -61,7 +69,7 @@ def without_networks() -> Iterator[None]:
     with (
         mock.patch("brainseg.cohort.worker.Segmenter", FakeSegmenter),
         mock.patch(f"{cohort}.Settings.load", return_value=None),
-        mock.patch(f"{cohort}.share_out", in_this_process),
+        mock.patch(f"{cohort}.Processes", InThisProcess),
     ):
         yield
 

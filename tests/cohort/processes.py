@@ -6,17 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 
-def start(folder: Path) -> Callable[[str], str]:
-    """Work that a test describes in words."""
-    (folder / f"{os.getpid()}.started").touch()
-    return partial(work, folder)
-
-
 def work(folder: Path, item: str) -> str:
+    """What a test asks for in a word."""
+    (folder / f"{os.getpid()}.started").touch()
     if item == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "exit":
@@ -31,7 +26,7 @@ def work(folder: Path, item: str) -> str:
     return item.upper()
 
 
-def refuse(error: type[Exception]) -> Callable[[str], str]:
+def refuse(error: type[Exception]) -> None:
     raise error("no models")
 
 
@@ -43,17 +38,17 @@ class NotLoadedError(ImportError):
 
 
 class Unloadable:
-    """A start that cannot even be unpickled."""
+    """A call that cannot even be unpickled."""
 
-    def __call__(self) -> Callable[[str], str]:
+    def __call__(self) -> None:
         raise AssertionError
 
     def __reduce__(self) -> tuple[object, ...]:
         return refuse, (NotLoadedError,)
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

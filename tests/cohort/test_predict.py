@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import cv2
@@ -14,13 +15,13 @@ import pytest
 import tifffile
 
 from brainseg.cohort.overlay import OUTLINES
-from brainseg.cohort.pool import Died, share_out
 from brainseg.cohort.predict import Outcome, Settings, predict_cases
+from brainseg.cohort.processes import Died, Processes
 from brainseg.cohort.summary import write_summary
 from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.scans.cases import find_cases
-from tests.cohort.fakes import in_this_process
+from tests.cohort.fakes import InThisProcess
 from tests.scans.dicom_files import write_series
 from tests.scans.heads import as_nifti, head, threshold_models, write_tifs
 
@@ -36,13 +37,13 @@ def models(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
     """Processes of their own take seconds to start, and know nothing of what a test replaces."""
-    monkeypatch.setattr("brainseg.cohort.predict.share_out", in_this_process)
+    monkeypatch.setattr("brainseg.cohort.predict.Processes", InThisProcess)
 
 
 @pytest.fixture
 def apart(monkeypatch):
     """Processes of their own all the same."""
-    monkeypatch.setattr("brainseg.cohort.predict.share_out", share_out)
+    monkeypatch.setattr("brainseg.cohort.predict.Processes", Processes)
 
 
 def run(inputs, out, models, workers=1, **changes):
@@ -213,14 +214,21 @@ def test_two_workers_give_the_bytes_of_one(tmp_path, models, apart):
 
 
 def given(monkeypatch, *rounds):
-    """Let the pool's rounds yield these results instead of running anything; returns what it was asked for."""
+    """Let the executors, one after the other, have these results instead of running anything; what each was asked."""
     asked = []
 
-    def share_out(cases, start, workers):
-        asked.append(([case.name for case in cases], workers))
-        yield from zip(cases, rounds[len(asked) - 1], strict=True)
+    class Given(Executor):
+        def __init__(self, workers):
+            self.results = iter(rounds[len(asked)])
+            asked.append(([], workers))
 
-    monkeypatch.setattr("brainseg.cohort.predict.share_out", share_out)
+        def submit(self, fn, case):
+            asked[-1][0].append(case.name)
+            future, result = Future(), next(self.results)
+            future.set_exception(result) if isinstance(result, Died) else future.set_result(result)
+            return future
+
+    monkeypatch.setattr("brainseg.cohort.predict.Processes", Given)
     return asked
 
 
@@ -229,17 +237,19 @@ def test_what_died_or_lacked_memory_beside_others_runs_once_more_alone(tmp_path,
         write_tifs(tmp_path / "in" / name, RGB[:1])
     done = {name: Outcome(name, "done") for name in "abc"}
     short = Outcome("b", "failed", error="memory ran out", out_of_memory=True)
-    asked = given(monkeypatch, [Died(-9), short, done["c"]], [done["a"]], [Died(-9)])
+    killed = Died.by(-9)
+    asked = given(monkeypatch, [killed, short, done["c"]], [killed], [killed])
     found = run([tmp_path / "in"], tmp_path / "out", models, workers=2)
-    assert asked == [(["a", "b", "c"], 2), (["a"], 1), (["b"], 1)]
-    assert {name: outcome.status for name, outcome in found.items()} == {"c": "done", "a": "done", "b": "failed"}
+    assert asked[0] == (["a", "b", "c"], 2)
+    assert sorted(asked[1:]) == [(["a"], 1), (["b"], 1)]
+    assert {name: outcome.status for name, outcome in found.items()} == {"c": "done", "a": "failed", "b": "failed"}
     assert found["b"].error.startswith("its process was ended by SIGKILL, probably for memory; ")
 
 
 def test_one_worker_has_no_second_try(tmp_path, models, monkeypatch):
     for name in ("a", "b"):
         write_tifs(tmp_path / "in" / name, RGB[:1])
-    asked = given(monkeypatch, [Died(-11), Outcome("b", "done")])
+    asked = given(monkeypatch, [Died.by(-11), Outcome("b", "done")])
     found = run([tmp_path / "in"], tmp_path / "out", models)
     assert asked == [(["a", "b"], 1)]
     assert [found[name].status for name in "ab"] == ["failed", "done"]
