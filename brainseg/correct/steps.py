@@ -95,7 +95,7 @@ class BrushStep(Step):
     """A stroke that makes tumour, or takes it away."""
 
     do: Literal["brush", "erase"]
-    radius: float = Field(gt=0, le=200)
+    radius: float = Field(gt=0, le=64)
     points: list[Point] = Field(min_length=1, max_length=MOST_POINTS)
 
     def planes(self, now: Now) -> dict[int, Bool]:
