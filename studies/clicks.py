@@ -21,8 +21,8 @@ import typer
 
 from brainseg.correct.annotator import corrections, fewest_pixels
 from brainseg.correct.answer import Answerer, Prepared
+from brainseg.correct.clicks.network import load_answerer
 from brainseg.correct.geodesic import GeodesicAnswerer
-from brainseg.correct.network import load_answerer
 from brainseg.data.slices import Bool, SliceSet, Volume
 from brainseg.data.splits import read_split
 from brainseg.errors import DataError
@@ -107,9 +107,9 @@ def train(
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 0.001,
 ) -> None:
     """Train the network of clicks on a run's training patients, starting from its U-Net."""
-    from brainseg.correct.model import from_segmentation
-    from brainseg.correct.training import ClickTrainParams, finish, gather
-    from brainseg.correct.training import train as learn
+    from brainseg.correct.clicks.model import from_segmentation
+    from brainseg.correct.clicks.training import ClickTrainParams, finish, gather
+    from brainseg.correct.clicks.training import train as learn
     from brainseg.model.recipe import TrainParams
     from brainseg.model.store import save_model
     from brainseg.params import load_section

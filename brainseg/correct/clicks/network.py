@@ -12,7 +12,7 @@ from scipy.special import expit
 
 from brainseg.compiled import compile_graph
 from brainseg.correct.answer import Click, Prepared, require_fitting
-from brainseg.correct.inputs import ClickInputs
+from brainseg.correct.clicks.inputs import ClickInputs
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, extra
 from brainseg.evaluation.components import CONNECTIVITY_26
@@ -106,6 +106,6 @@ def is_shipped() -> bool:
 
 def _exported(path: Path) -> Any:
     with extra("torch", f"{path.name}, whose graph for OpenVINO has to be made once,"):
-        from brainseg.correct.model import to_graph
+        from brainseg.correct.clicks.model import to_graph
 
         return to_graph(path)
