@@ -1,4 +1,4 @@
-"""The command line: `brainseg predict`, `verify`, `view` and `edit` for scans, `shape` for masks, `compare` for runs.
+"""The command line: `predict`, `verify`, `view`, `edit` for scans, `collect` and `shape` for masks, `compare` for runs.
 
 Nothing heavy is imported unasked.
 """
@@ -261,6 +261,31 @@ def edit(
         for problem in left:
             say(f"left: {problem}")
         serve(Desk(results, annotator, Answers.of), port, browser, say)
+
+
+@app.command()
+def collect(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Results that were corrected with edit, or scans with masks beside them."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to make: a dataset for the pipeline.", show_default=False)],
+    beside: Annotated[
+        Path | None, typer.Option(help="A dataset in the same layout, the public one for example, to be copied, too.")
+    ] = None,
+) -> None:
+    """Make a dataset of corrected masks, or of masks of one's own, from which `dvc repro` trains.
+
+    Set download.source to folder and download.path to the new folder. A patient who is in both comes with the collected
+    mask alone.
+    """
+    with mistakes_in_one_sentence():
+        from brainseg.correct.collect import collect as collect_masks
+
+        for line in collect_masks(folder, out, beside):
+            say(line)
 
 
 @app.command()

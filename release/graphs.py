@@ -54,7 +54,9 @@ def write(
     """
     for name in NETWORKS:
         path = weights / f"{name}.safetensors"
-        write_graph(shared_graph(path), path, sha256(path), FLOAT32, shares_weights=True)
+        network, info = load_model(path)
+        graph = shared_graph(path, network, info, info.inputs.channels)
+        write_graph(graph, path, sha256(path), FLOAT32, shares_weights=True)
     write_deepbet(weights / DEEPBET.name)
     if data is not None:
         from release import quantise
@@ -63,16 +65,19 @@ def write(
     write_sums(weights / SUMS)
 
 
-def shared_graph(path: Path) -> Graph:
+def shared_graph(path: Path, network: nn.Module, info: ModelInfo, channels: int) -> Graph:
     """A network's graph whose large numbers are those of its .safetensors, where they lie in that file.
 
     Args:
         path: the .safetensors, whose kernels may be in half precision; the graph computes in float32.
+        network: of that file.
+        info: what it says of itself.
+        channels: of the network's input.
 
     Returns:
         Structure, and the numbers that are not in the file: they come after it.
     """
-    graph = _unfused(*load_model(path))
+    graph = _unfused(network, info, channels)
     weights = load_state(path)
     _halve_again(graph, {np.asarray(value, np.float32).tobytes(): value for value in weights.values()})
     structure, numbers = serialised(graph)
@@ -92,14 +97,14 @@ def shared_graph(path: Path) -> Graph:
     return ElementTree.tostring(root), rest
 
 
-def _unfused(network: nn.Module, info: ModelInfo) -> Any:
+def _unfused(network: nn.Module, info: ModelInfo, channels: int) -> Any:
     """The graph as torch wrote it: `convert_model` would fold batch norm into the kernels, and change their numbers."""
     import_openvino()
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
     from openvino.passes import ConstantFolding, Manager
 
-    shape = [info.inputs.channels, info.inputs.input_size, info.inputs.input_size]
+    shape = [channels, info.inputs.input_size, info.inputs.input_size]
     with torch.inference_mode():
         decoder = TorchScriptPythonDecoder(network, example_input=(torch.zeros(2, *shape),))
     frontend = FrontEndManager().load_by_framework("pytorch")

@@ -21,8 +21,8 @@ import typer
 
 from brainseg.correct.annotator import corrections, fewest_pixels
 from brainseg.correct.answer import Answerer, Prepared
+from brainseg.correct.clicks.network import load_answerer
 from brainseg.correct.geodesic import GeodesicAnswerer
-from brainseg.correct.network import load_answerer
 from brainseg.data.slices import Bool, SliceSet, Volume
 from brainseg.data.splits import read_split
 from brainseg.errors import DataError
@@ -31,6 +31,7 @@ from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
 from brainseg.inference.models import load_models
 from brainseg.inference.predictor import predict_volume
+from brainseg.inference.runtimes import FLOAT32
 from brainseg.model.dataset import select, split_volumes
 from brainseg.params import load_seed
 from brainseg.progress import progress
@@ -107,9 +108,9 @@ def train(
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 0.001,
 ) -> None:
     """Train the network of clicks on a run's training patients, starting from its U-Net."""
-    from brainseg.correct.model import from_segmentation
-    from brainseg.correct.training import ClickTrainParams, finish, gather
-    from brainseg.correct.training import train as learn
+    from brainseg.correct.clicks.model import from_segmentation
+    from brainseg.correct.clicks.training import ClickTrainParams, finish, gather
+    from brainseg.correct.clicks.training import train as learn
     from brainseg.model.recipe import TrainParams
     from brainseg.model.store import save_model
     from brainseg.params import load_section
@@ -156,6 +157,7 @@ def main(
     models: Models = Path("models"),
     work: Work = WORK,
     params: ParamsFile = Path("params.yaml"),
+    precision: Annotated[str, typer.Option(help="Of the network of clicks: float32 or int8.")] = FLOAT32,
     most: Annotated[int, typer.Option(min=1, help="Clicks on each patient at most.")] = 20,
     trust: Annotated[Path, typer.Option(help="JSON of studies.trust, for who is least trusted.")] = TRUST,
     rows: Annotated[Path, typer.Option(help="CSV to add to.")] = ROWS,
@@ -167,7 +169,7 @@ def main(
     run, seed = run_of(fold, split, models, work), load_seed(params)
     answerers: dict[str, Answerer] = {"geodesic": GeodesicAnswerer()}
     if run.clicks.exists():
-        answerers["network"] = load_answerer(run.clicks)
+        answerers["network"] = load_answerer(run.clicks, precision)
     found = pd.DataFrame([row for patient in held_out(run, data) for row in clicked(*patient, answerers, most)])
     found.insert(0, "fold", run.fold)
     if rows.exists():

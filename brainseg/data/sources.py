@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
 from brainseg.data import archives, kaggle, manifest
+from brainseg.data.collected import RECORD, read_collected
 from brainseg.data.phantom import PhantomParams
 from brainseg.data.raw import TREE, RawSlice, barcode, list_patients, list_slices, read_tif
 from brainseg.errors import DataError, UserError
@@ -52,7 +54,8 @@ class DownloadParams(Params):
 def fetch(params: DownloadParams, seed: int, out: Path, cache: Path) -> dict[str, Any]:
     """Write the raw tree `out/kaggle_3m`, whole or not at all.
 
-    Every file of a patient that the manifest knows is compared with it. A subset of the patients is
+    Every file of a patient that the manifest knows is compared with it, unless `brainseg collect` made the folder and
+    its record says that the patient's mask is a person's own; the record is copied, too. A subset of the patients is
     accepted from an archive or a folder, and so are patients of one's own in the same layout; Kaggle must
     give the whole dataset. What is not a slice, `data.csv` or `README.md` is left behind.
 
@@ -73,6 +76,7 @@ def fetch(params: DownloadParams, seed: int, out: Path, cache: Path) -> dict[str
         UserError: no network, no space, no permission.
     """
     local = _local(params, out)
+    own = read_collected(local) if params.source == "folder" else frozenset()
     try:
         with atomic_folder(out) as raw:
             if params.source == "phantom":
@@ -83,13 +87,16 @@ def fetch(params: DownloadParams, seed: int, out: Path, cache: Path) -> dict[str
                 archives.extract(local, raw / TREE)
             else:
                 _copy(find_tree(kaggle.download(cache) if params.source == "kaggle" else local), raw / TREE)
-            return _summary(params.source, raw, cache)
+            if own:
+                shutil.copyfile(local.resolve().parent / RECORD, raw / RECORD)
+            return _summary(params.source, raw, cache, own)
     except OSError as error:
         raise _system_error(error, out) from None
 
 
-def _summary(source: str, raw: Path, cache: Path) -> dict[str, Any]:
-    known = manifest.load()
+def _summary(source: str, raw: Path, cache: Path, own: frozenset[str]) -> dict[str, Any]:
+    published = manifest.load()
+    known = replace(published, files={name: files for name, files in published.files.items() if name not in own})
     folders = list_patients(raw)
     entries = [entry for folder in folders for entry in list_slices(folder)[0]]
     slices = sum(entry.image is not None for entry in entries)
@@ -100,7 +107,7 @@ def _summary(source: str, raw: Path, cache: Path) -> dict[str, Any]:
         verified, unknown = manifest.verify(raw, known, again)
     counts = {barcode(folder.name) for folder in folders} == known.barcodes and slices == known.slices
     tumour = sum(_has_tumour(entry) for entry in entries) if counts or source == "kaggle" else 0
-    whole = counts and tumour == known.slices_with_tumour
+    whole = counts and tumour == known.slices_with_tumour and not own
     if source == "kaggle" and not whole:
         raise DataError(
             f"Kaggle delivered {len(folders)} patients and {slices} slices, {tumour} with tumour, expected "

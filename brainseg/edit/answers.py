@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 
 from brainseg.correct.answer import Answerer, Click, OnScan, Prepared
-from brainseg.correct.geodesic import GeodesicAnswerer
+from brainseg.correct.clicks.network import best_answerer
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, UserError
 from brainseg.inference.models import load_models
@@ -27,12 +27,12 @@ class Answers:
     Args:
         scan: that is corrected.
         stripped: what `predict` was told of the brain's extraction.
-        answerer: answers on the networks' canvas; the geodesic one if None.
+        answerer: answers on the networks' canvas; `best_answerer` if None.
     """
 
     def __init__(self, scan: Scan, *, stripped: bool | None = None, answerer: Answerer | None = None):
         self._scan, self._stripped = scan, stripped
-        self._answerer = answerer or GeodesicAnswerer()
+        self._answerer = answerer
         self._ready: tuple[Prepared, OnScan] | None = None
         self._problem: Exception | None = None
         self._thread = Thread(target=self._prepare)  # not a daemon: OpenVINO ends badly with those
@@ -64,7 +64,7 @@ class Answers:
             name, choice = segmenter.models.name, segmenter.models.choice
             found = predict_volume(segmenter.models.networks, looked.stack, {name: choice}, tta=segmenter.tta)
             prepared = Prepared(looked.stack, found.probabilities[name])
-            self._ready = prepared, OnScan(self._answerer, looked.canvas)
+            self._ready = prepared, OnScan(self._answerer or best_answerer(), looked.canvas)
         except Exception as error:  # it is said to whoever clicks
             self._problem = error
 

@@ -114,6 +114,22 @@ def mask_from_canvas(planes: Iterable[Float], canvas: Canvas, threshold: float |
     return np.stack([_resample(plane[window], canvas.height, canvas.width) >= threshold for plane in planes])
 
 
+def mask_to_canvas(mask: Bool, canvas: Canvas) -> Bool:
+    """A mask of the scan's slices on the canvas: what is covered by half or more.
+
+    Args:
+        mask: bool [n, height, width].
+        canvas: of that height and width.
+
+    Returns:
+        bool [n, side, side].
+    """
+    out = np.zeros((len(mask), canvas.side, canvas.side), bool)
+    for plane, target in zip(mask, out[canvas.window], strict=True):
+        target[...] = _resample(plane.astype(np.float32), canvas.rows, canvas.columns) >= 0.5
+    return out
+
+
 def _tones(sequence: Image) -> tuple[float, float, float | None]:
     """The darkest value, the gain, and the background's value where that is not the darkest.
 

@@ -40,7 +40,7 @@ def halved(tmp_path_factory: pytest.TempPathFactory) -> Path:
             value.copy_(0.1 + torch.rand_like(value))
     path = tmp_path_factory.mktemp("halved") / "unet.safetensors"
     save_model(path, halve({key: value.numpy() for key, value in network.state_dict().items()}), info())
-    write_graph(shared_graph(path), path, sha256(path), FLOAT32, shares_weights=True)
+    write_graph(shared_graph(path, *load_model(path), 3), path, sha256(path), FLOAT32, shares_weights=True)
     return path
 
 

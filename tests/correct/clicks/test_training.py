@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from brainseg.correct.inputs import CHANNELS
-from brainseg.correct.model import from_segmentation, load_network
-from brainseg.correct.training import ClickTrainParams, finish, gather, train
+from brainseg.correct.clicks.inputs import CHANNELS
+from brainseg.correct.clicks.model import from_segmentation, load_network
+from brainseg.correct.clicks.training import ClickTrainParams, finish, gather, train
 from brainseg.data import slices
 from brainseg.errors import DataError
 from brainseg.model.augment import AugmentParams

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from brainseg.correct.annotator import next_click
 from brainseg.correct.answer import Click
-from brainseg.correct.inputs import REACH, click_maps
+from brainseg.correct.clicks.inputs import REACH, click_maps
 from brainseg.data.slices import Bool, Float, Int
 from brainseg.preprocess.inputs import Box
 

@@ -1,7 +1,7 @@
 import numpy as np
 
 from brainseg.correct.answer import Click
-from brainseg.correct.inputs import CHANNELS, REACH, ClickInputs, click_maps, on_grid
+from brainseg.correct.clicks.inputs import CHANNELS, REACH, ClickInputs, click_maps, on_grid
 from brainseg.preprocess.inputs import Box, InputParams, network_input
 from tests.correct.drawn import disk, head, stack_of
 

@@ -11,8 +11,9 @@ from scipy import ndimage
 from scipy.special import expit
 
 from brainseg.compiled import compile_graph
-from brainseg.correct.answer import Click, Prepared, require_fitting
-from brainseg.correct.inputs import ClickInputs
+from brainseg.correct.answer import Answerer, Click, Prepared, require_fitting
+from brainseg.correct.clicks.inputs import ClickInputs
+from brainseg.correct.geodesic import GeodesicAnswerer
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, extra
 from brainseg.evaluation.components import CONNECTIVITY_26
@@ -99,13 +100,16 @@ def load_answerer(path: Path | None = None, precision: str = FLOAT32) -> Network
     return NetworkAnswerer(lambda inputs: np.asarray(expit(logits(inputs)), np.float32), info.inputs)
 
 
-def is_shipped() -> bool:
-    """Whether the package has a network of clicks."""
-    return (FOLDER / f"{NAME}.safetensors").is_file()
+def best_answerer() -> Answerer:
+    """The shipped network of clicks; where the package has none, the geodesic answer."""
+    path = FOLDER / f"{NAME}.safetensors"
+    if not path.is_file():
+        return GeodesicAnswerer()
+    return load_answerer(path)
 
 
 def _exported(path: Path) -> Any:
     with extra("torch", f"{path.name}, whose graph for OpenVINO has to be made once,"):
-        from brainseg.correct.model import to_graph
+        from brainseg.correct.clicks.model import to_graph
 
         return to_graph(path)

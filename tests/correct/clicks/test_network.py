@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from brainseg.correct.answer import Click
-from brainseg.correct.inputs import CHANNELS
-from brainseg.correct.network import NetworkAnswerer, load_answerer, of_click
+from brainseg.correct.clicks.inputs import CHANNELS
+from brainseg.correct.clicks.network import NetworkAnswerer, load_answerer, of_click
 from brainseg.data.slices import Float
 from brainseg.errors import DataError
 from brainseg.model.networks import build_network

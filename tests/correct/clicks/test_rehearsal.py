@@ -1,7 +1,7 @@
 import numpy as np
 
-from brainseg.correct.inputs import REACH
-from brainseg.correct.rehearsal import BEYOND, STEP, rehearse, signed_distance, wrong_mask
+from brainseg.correct.clicks.inputs import REACH
+from brainseg.correct.clicks.rehearsal import BEYOND, STEP, rehearse, signed_distance, wrong_mask
 from brainseg.evaluation.overlap import overlap
 from tests.correct.drawn import disk, stack_of
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from brainseg.correct.rehearsal import rehearse
+from brainseg.correct.clicks.rehearsal import rehearse
 from brainseg.data import slices
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, TrainingError

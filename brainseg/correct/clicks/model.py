@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from brainseg.compiled import import_openvino
-from brainseg.correct.inputs import CHANNELS
+from brainseg.correct.clicks.inputs import CHANNELS
 from brainseg.model.networks import build_network, channels_last, widen
 from brainseg.model.store import ModelInfo, load_info, load_model, load_state
 
