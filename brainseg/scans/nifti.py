@@ -67,8 +67,10 @@ class NiftiOrigin(Origin):
 
     def read_truth(self, path: Path) -> Bool:
         """See `Origin.read_truth`; the same grid, whatever way round its axes are stored."""
+        from nibabel import as_closest_canonical
+
         mask, image = read_mask_file(path)
-        here, there = (nib.as_closest_canonical(grid) for grid in (_grid(self.image), _grid(image)))
+        here, there = (as_closest_canonical(grid) for grid in (_grid(self.image), _grid(image)))
         if here.shape != there.shape or not np.allclose(here.affine, there.affine, atol=GRID_MM):
             raise DataError(
                 f"the true mask {path} does not lie on the grid of its scan ({size_text(there.shape)} and "
@@ -79,7 +81,9 @@ class NiftiOrigin(Origin):
 
 def _grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
     """The image's place and size without its values."""
-    return nib.Nifti1Image(np.broadcast_to(np.uint8(0), image.shape[:3]), affine_mm(image))
+    from nibabel import Nifti1Image
+
+    return Nifti1Image(np.broadcast_to(np.uint8(0), image.shape[:3]), affine_mm(image))
 
 
 class NiftiFormat(Format):
