@@ -17,7 +17,7 @@ from brainseg.scans.formats import FORMATS
 NAMED = 6
 """So many names of files in a sentence."""
 MAX_BYTES = 16 << 20
-"""Of a `<case>.json`, which takes some 2 KB, and 100 bytes more for each slice's mask."""
+"""Of a `<case>.json`, which takes some 2 KB, and some 500 bytes more for each slice."""
 MAX_PATH = 4096
 """Characters of a path; Linux takes no more."""
 

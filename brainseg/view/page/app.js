@@ -18,6 +18,7 @@ const OPTIONS = {
   fontMinPx: 16,
   showAllOrientationMarkers: true,
   isOrientCube: true,
+  isNearestInterpolation: true,
   dragAndDropEnabled: false, // this page shows one result, no other files
   viewModeHotKey: "",
   clipPlaneHotKey: "",
@@ -69,6 +70,9 @@ async function fetchResult() {
 
 // FLAIR, the filled mask, and what else there is, each under its name in `at`.
 async function draw(nv, result) {
+  // what lies over the scan is shown voxel by voxel; smoothed, all of it would take on the last one's colour at its edges
+  const filter = nv.updateInterpolation.bind(nv);
+  nv.updateInterpolation = (layer) => filter(layer, layer === 0);
   await nv.attachToCanvas(byId("canvas"), true);
   const grey = [0, 36, 110, 255]; // in 3-D the noise around the head is as clear as air
   nv.addColormap("scan", { R: grey, G: grey, B: grey, A: [0, 0, 60, 160], I: grey });
@@ -77,8 +81,7 @@ async function draw(nv, result) {
   }
   nv.addColormap("heat", { R: [90, 204, 255], G: [20, 121, 240], B: [90, 167, 180], A: [0, 170, 230], I: [0, 128, 255] });
   const colours = { mask: "tumour", outline: "tumour", truth: "person", edge: "unsure", probability: "heat", brain: "scan" };
-  // the last one's colour is what the edges of all are smoothed with
-  const there = ["probability", "edge", "brain", "mask", "truth", "outline"].filter((name) =>
+  const there = ["brain", "probability", "mask", "edge", "outline", "truth"].filter((name) =>
     name === "mask" || (name === "edge" ? result.edge : result.layers.includes(name)));
   await nv.loadVolumes([
     { url: "flair.nii.gz", name: "flair.nii.gz", colormap: "scan" },
