@@ -13,7 +13,7 @@ export PIP_NO_INPUT := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow bench lint docs lock relock clean
+.PHONY: help setup demo test test-slow bench gpu-check lint docs lock relock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,6 +31,9 @@ test-slow: $(REFERENCES) ## what takes several whole pipelines: kills, double ru
 
 bench: $(INSTALLED) ## speed of our code beside the usual way, as ratios
 	@$(BIN)/python -m benchmarks
+
+gpu-check: $(INSTALLED) ## training and prediction on CUDA beside the CPU; without CUDA it says so
+	@$(BIN)/python -m benchmarks.gpu
 
 lint: $(INSTALLED) ## style, formatting and types
 	@$(BIN)/ruff check

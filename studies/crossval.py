@@ -1,8 +1,8 @@
 """Cross-validation by patient: every patient is a test patient once.
 
-`python -m studies.crossval queue` queues one experiment a fold, `dvc queue start -j 2` runs them, and
-`python -m studies.crossval gather` writes crossval.csv and crossval.json in metrics from those that
-are done.
+On one machine, `python -m studies.crossval queue` queues one experiment a fold, and `dvc queue start -j 2` runs them.
+On several, `python -m studies.crossval run --fold K` runs one in any clone, and shares it (docs/cluster.md). Either way
+`python -m studies.crossval gather` writes crossval.csv and crossval.json in metrics from those that are done.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from brainseg.errors import DataError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
 from brainseg.inference.predictor import Prediction, load_prediction
+from studies import exchange
 from studies.command import run_app
 
 RESULTS = Path("metrics")
@@ -36,23 +37,59 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def queue(folds: Annotated[int, typer.Option(help="Number of folds.")] = 5) -> None:
     """Queue one experiment a fold."""
     for fold in range(folds):
-        subprocess.run([*_line(folds, fold), "evaluate"], check=True)
-
-
-def _line(folds: int, fold: int) -> list[str]:
-    sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
-    return [sys.executable, "-m", "dvc", "exp", "run", "--queue", "--name", f"{PREFIX}{fold}", *sets]
+        subprocess.run([*_line(folds, fold, "--queue"), "evaluate"], check=True)
 
 
 @app.command()
-def gather() -> None:
+def run(
+    fold: Annotated[int, typer.Option(min=0, help="Which one; the first is 0.", show_default=False)],
+    folds: Annotated[int, typer.Option(help="Number of folds.")] = 5,
+    remote: Annotated[
+        str | None, typer.Option(metavar="GIT", help="Share it by this git remote and DVC's default remote.")
+    ] = None,
+) -> None:
+    """Run one fold here, and share it; what is done already is not done again.
+
+    A run that was killed goes on where it was.
+    """
+    if fold >= folds:
+        raise DataError(f"--fold {fold} is none of {folds} folds; the first is 0, the last {folds - 1}.")
+    name = f"{PREFIX}{fold}"
+    here = name in experiments()
+    if remote is not None:
+        exchange.require(remote)
+        exchange.fetch(remote, PREFIX)
+    if here or name in experiments():
+        where = "here" if here else f"elsewhere, and shared by {remote}"
+        typer.echo(f"fold {fold} was run {where}; dvc exp remove {name} lets it be run again.")
+    else:
+        subprocess.run([*_line(folds, fold, "--pull"), "evaluate"], check=True)
+        here = True
+    if remote is not None and here:
+        exchange.share(remote, name)
+
+
+def _line(folds: int, fold: int, how: str) -> list[str]:
+    sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
+    return [sys.executable, "-m", "dvc", "exp", "run", how, "--name", f"{PREFIX}{fold}", *sets]
+
+
+@app.command()
+def gather(
+    remote: Annotated[
+        str | None, typer.Option(metavar="GIT", help="Take the folds that other clones have shared by it, too.")
+    ] = None,
+) -> None:
     """Add the folds that are done to crossval.csv and sum up in crossval.json."""
+    if remote is not None:
+        exchange.require(remote)
+        exchange.fetch(remote, PREFIX)
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
     parts = {fold: _fold(name, fold) for name, fold in experiments().items()}
     if known.size:
         parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
-        raise DataError("no fold is done; queue them first.")
+        raise DataError("no fold is done; queue or run them first.")
     table = pd.concat([parts[fold] for fold in sorted(parts)], ignore_index=True)
     seed = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["seed"]
     write_json(SUMMARY, summarise(table, seed))

@@ -88,7 +88,7 @@ def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
     plain = requirements(*PROJECT["dependencies"])
     assert "openvino" in plain
     assert not plain.keys() & {canonicalize_name(name) for name in PIPELINE_IMPORTS.values()}
-    assert {"brainseg[torch]", "brainseg[pipeline]", "brainseg[radiogenomics]"} == {
+    assert {"brainseg[cluster]", "brainseg[pipeline]", "brainseg[radiogenomics]", "brainseg[torch]"} == {
         text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")
     }
 
