@@ -116,9 +116,9 @@ class Desk:
         """Write the corrected mask; errors as of `act`, and of `brainseg.correct.saved.save`."""
         with self._lock:
             opened = self._current(index, after)
-            save(opened.session, opened.predicted, annotator)
+            record = save(opened.session, opened.predicted, annotator)
             self._annotator = annotator
-            return opened.changed({})
+            return opened.changed({}) | {"unwritten": record["warnings"]}
 
     def picture(self, index: int, sequence: str, place: int) -> bytes | None:
         """A slice of the open case: its pixels as grey values 0..255, row after row; None where there is none."""

@@ -51,9 +51,10 @@ class OpenCase:
         predicted = parse_json(read_text(result.path, MAX_BYTES))
         scan = read_scan(result)
         automatic = scan.origin.read_mask(result.path.parent, result.report.case)
-        session = Session(scan, automatic, result.path.parent, answers(scan, predicted))
+        session = Session(scan, automatic, result.path.parent)
         try:
             is_saved(session)
+            session.answer = answers(scan, predicted)
         except BaseException:
             session.close()
             raise

@@ -45,7 +45,8 @@ def opened(out, case="turned"):
     scan = result.case.read(trust=True)
     automatic = scan.origin.read_mask(out, case)
     ticks = iter(range(1000))
-    session = Session(scan, automatic, out, around, clock=lambda: f"2026-01-01T00:00:{next(ticks):02}+00:00")
+    session = Session(scan, automatic, out, clock=lambda: f"2026-01-01T00:00:{next(ticks):02}+00:00")
+    session.answer = around
     return session, json.loads((out / f"{case}.json").read_text())
 
 
@@ -136,7 +137,7 @@ def test_it_goes_on_where_it_ended_without_asking_for_answers_again(out):
     mask, clicks = session.mask.copy(), session.clicks
     session.close()
     session, _ = opened(out)
-    session._answer = None  # would fail
+    session.answer = None  # would fail
     np.testing.assert_array_equal(session.mask, mask)
     assert session.clicks == clicks
     session.redo()
@@ -315,13 +316,14 @@ def test_whatever_is_done_comes_back_and_can_all_be_undone(steps):
     automatic[1:4, 4:10, 5:12] = True
     scan = Scan("a", np.zeros((5, 16, 16, 3), np.uint8), None, np.arange(5), ("flair",), (), (), ArrayOrigin())
     with TemporaryDirectory() as folder:
-        session = Session(scan, automatic, Path(folder), around)
+        session = Session(scan, automatic, Path(folder))
+        session.answer = around
         for step in steps:
             with suppress(DataError):  # of actions that have no meaning there
                 session.do(read_step(step)) if isinstance(step, dict) else getattr(session, step)()
         mask, marks, clicks = session.mask.copy(), session.marks, session.clicks
         session.close()
-        again = Session(scan, automatic, Path(folder), around)
+        again = Session(scan, automatic, Path(folder))
         np.testing.assert_array_equal(again.mask, mask)
         assert (again.marks, again.clicks) == (marks, clicks)
         while again.can["undo"]:

@@ -167,7 +167,7 @@ function openCase(index) {
 function save() {
   request(
     () => ask("save", { case: open.index, after: open.lines, annotator: byId("annotator").value }),
-    (said) => { take(said); open.cases[open.index].state = "saved"; byId("cases").options[open.index].text += " – saved"; say("Saved."); },
+    (said) => { take(said); open.cases[open.index].state = "saved"; byId("cases").options[open.index].text += " – saved"; say("Saved."); complain(said.unwritten.join(" ")); },
   );
 }
 
