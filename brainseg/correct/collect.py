@@ -217,7 +217,8 @@ def _tree(beside: Path) -> Path:
 
 def _write(folder: Path, patient: str, scan: Scan, mask: Bool) -> dict[str, Any]:
     """One patient's slices and masks; what the record says of them."""
-    canvas = canvas_for(*mask.shape[1:], scan.spacing)
+    _, height, width = mask.shape
+    canvas = canvas_for(height, width, scan.spacing)
     images, marked = to_canvas(scan.images, canvas), mask_to_canvas(mask, canvas)
     first = int(scan.slices[0]) if scan.spacing is None else 1
     folder.mkdir(parents=True)
