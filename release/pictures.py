@@ -1,8 +1,8 @@
 """The pictures of README.md and of the site's first page, from synthetic patients alone.
 
-`python -m release.pictures segmentation` draws a phantom with its mask, `viewer` photographs `brainseg view`, and
-`page REPORT` photographs a page of results (that of `make demo`: .demo/reports/index.html). The last two need an
-installed Chromium.
+`python -m release.pictures segmentation` draws a phantom with its mask, `viewer` photographs `brainseg view`, `editor`
+`brainseg edit`, and `page REPORT` a page of results (that of `make demo`: .demo/reports/index.html). The last three
+need an installed Chromium.
 """
 
 from __future__ import annotations
@@ -73,11 +73,38 @@ def _bgr(colour: str) -> tuple[int, int, int]:
 @app.command()
 def viewer() -> None:
     """The viewer with a phantom's result."""
+    from brainseg.view.result import find_result
+    from brainseg.view.server import ViewServer, make_table
+
+    with _phantom() as out, _photographed(ViewServer(make_table(find_result(out)))) as opened:
+        opened.wait_for_timeout(2000)  # for the 3-D picture
+        _write("viewer.png", opened.screenshot())
+
+
+@app.command()
+def editor() -> None:
+    """The editor with a phantom's result, after a click."""
+    from brainseg.edit.answers import Answers
+    from brainseg.edit.desk import Desk, find_results
+    from brainseg.edit.server import EditServer
+
+    with _phantom() as out:
+        desk = Desk(find_results(out)[0], "Jane Doe", Answers.of)
+        desk.begin()
+        with _photographed(EditServer(desk)) as opened:
+            for key in ("n", "Enter", "o"):
+                opened.locator("#canvas").press(key)
+                opened.locator("body:not([data-busy=true])").wait_for()
+            _write("editor.png", opened.screenshot())
+        desk.close()
+
+
+@contextmanager
+def _phantom() -> Iterator[Path]:
+    """A folder with the result of a synthetic patient."""
     from brainseg.cohort.predict import Settings
     from brainseg.cohort.watched import predict_watched
     from brainseg.scans.cases import find_cases
-    from brainseg.view.result import find_result
-    from brainseg.view.server import ViewServer, make_table
 
     with TemporaryDirectory() as temporary:
         scan, out = Path(temporary, "phantom"), Path(temporary, "masks")
@@ -85,21 +112,25 @@ def viewer() -> None:
         named = {name: scan / f"{name}.nii.gz" for name in ("flair", "pre", "post")}
         if predict_watched(find_cases([], named), Settings(out=out), 1):
             raise DataError("the phantom could not be segmented; the sentence above says why.")
-        server = ViewServer(make_table(find_result(out)))
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            with _browser() as browser:
-                page = browser.new_page(viewport={"width": 1000, "height": 700})
-                page.set_default_timeout(SLOWEST_MS)
-                page.goto(server.url)
-                page.locator("body[data-state=ready]").wait_for()
-                page.wait_for_timeout(2000)  # for the 3-D picture
-                _write("viewer.png", page.screenshot())
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+        yield out
+
+
+@contextmanager
+def _photographed(server: Any) -> Iterator[Any]:
+    """The page of a server of results, drawn; page and server end with the block."""
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with _browser() as browser:
+            opened = browser.new_page(viewport={"width": 1000, "height": 700})
+            opened.set_default_timeout(SLOWEST_MS)
+            opened.goto(server.url)
+            opened.locator("body[data-state=ready]").wait_for()
+            yield opened
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @app.command()

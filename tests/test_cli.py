@@ -77,7 +77,7 @@ def test_help_imports_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     for name in ("torch", "numpy", "cv2", "nibabel", "pandas", "pydicom"):
         assert f"'{name}'" not in loaded
-    for command in ("predict", "view"):
+    for command in ("predict", "view", "edit"):
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
 
 

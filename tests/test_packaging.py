@@ -147,10 +147,10 @@ def test_the_lock_is_for_machines_with_and_without_a_gpu():
 
 
 def test_predicting_and_viewing_import_nothing_of_the_extras():
-    """Static: what the rooms behind `predict` and `view` reach through module-level imports."""
+    """Static: what the rooms behind `predict`, `view` and `edit` reach through module-level imports."""
     declared = requirements(*EXTRAS["pipeline"], *EXTRAS["torch"])
     assert declared.keys() == set(PIPELINE_IMPORTS.values())
-    rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view")]
+    rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view", "edit")]
     roots = [
         ROOT / "brainseg" / "cli.py",
         ROOT / "brainseg" / "__init__.py",

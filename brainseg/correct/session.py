@@ -51,6 +51,10 @@ def now_utc() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _unanswered(mask: Bool, clicks: Sequence[Click]) -> Bool:
+    raise DataError("nothing answers clicks here; use brush and eraser.")
+
+
 class Session:
     """The correction of one mask; begins where its journal ends.
 
@@ -58,20 +62,21 @@ class Session:
         scan: whose mask it is.
         automatic: bool [n, height, width], the mask of `predict`.
         folder: of the result; the journal lies there.
-        answer: gives the whole mask after the last of the clicks; see `Answerer`.
         clock: gives the time, for the journal.
 
     Attributes:
         mask: bool [n, height, width], as it is now; not to be written to.
+        answer: gives the whole mask after the last of the clicks; see `Answerer`. To be set by whoever has one.
 
     Raises:
         DataError: it is being corrected elsewhere, or the journal is damaged or of another mask.
     """
 
-    def __init__(self, scan: Scan, automatic: Bool, folder: Path, answer: Answer, clock: Callable[[], str] = now_utc):
+    def __init__(self, scan: Scan, automatic: Bool, folder: Path, clock: Callable[[], str] = now_utc):
         self.scan, self.automatic, self.folder = scan, automatic, folder
         self.mask = automatic.copy()
-        self._answer, self._clock = answer, clock
+        self.answer: Answer = _unanswered
+        self._clock = clock
         self._done: list[Done] = []
         self._undone: list[Done] = []
         head = {
@@ -167,7 +172,7 @@ class Session:
     def _answered(self, click: Click) -> Bool:
         """Earlier clicks that brush, eraser or clearing have overruled count no more."""
         still = [at for at in self.clicks if self.mask[at.slice, at.row, at.column] == at.tumour]
-        return self._answer(self.mask, [*still, click])
+        return self.answer(self.mask, [*still, click])
 
     def _keep(self, line: Mapping[str, Any]) -> None:
         self.journal.append({"n": len(self.journal.lines), "at": self._clock(), **line})

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from brainseg.correct.answer import Click
@@ -85,7 +86,7 @@ class ClickStep(Step):
 
     def planes(self, now: Now) -> dict[int, Bool]:
         after = now.answer(self.click)
-        touched = (after ^ now.mask).any((1, 2)).nonzero()[0].tolist()
+        touched = np.flatnonzero((after ^ now.mask).any((1, 2))).tolist()
         kept = now.by_hand - {self.slice}
         return {i: after[i] for i in touched if i not in kept}
 
@@ -94,7 +95,7 @@ class BrushStep(Step):
     """A stroke that makes tumour, or takes it away."""
 
     do: Literal["brush", "erase"]
-    radius: float = Field(gt=0, le=200)
+    radius: float = Field(gt=0, le=64)
     points: list[Point] = Field(min_length=1, max_length=MOST_POINTS)
 
     def planes(self, now: Now) -> dict[int, Bool]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from brainseg.cohort.verify import _records
 from brainseg.correct.saved import is_saved, save
@@ -17,6 +22,8 @@ from brainseg.correct.session import Session, journal_name
 from brainseg.correct.steps import read_step
 from brainseg.correct.strokes import stroke
 from brainseg.errors import DataError
+from brainseg.scans.array_origin import ArrayOrigin
+from brainseg.scans.scan import Scan
 from brainseg.view.result import find_result
 from tests.correct.made import SIDE, N, around, make_results
 
@@ -38,7 +45,8 @@ def opened(out, case="turned"):
     scan = result.case.read(trust=True)
     automatic = scan.origin.read_mask(out, case)
     ticks = iter(range(1000))
-    session = Session(scan, automatic, out, around, clock=lambda: f"2026-01-01T00:00:{next(ticks):02}+00:00")
+    session = Session(scan, automatic, out, clock=lambda: f"2026-01-01T00:00:{next(ticks):02}+00:00")
+    session.answer = around
     return session, json.loads((out / f"{case}.json").read_text())
 
 
@@ -129,7 +137,7 @@ def test_it_goes_on_where_it_ended_without_asking_for_answers_again(out):
     mask, clicks = session.mask.copy(), session.clicks
     session.close()
     session, _ = opened(out)
-    session._answer = None  # would fail
+    session.answer = None  # would fail
     np.testing.assert_array_equal(session.mask, mask)
     assert session.clicks == clicks
     session.redo()
@@ -276,3 +284,49 @@ def test_the_scan_may_vanish_meanwhile(out, tmp_path):
     shutil.move(tmp_path / "elsewhere", out)
     save(session, said, "Jane Doe")
     session.close()
+
+
+STEP = st.one_of(
+    st.builds(dict, do=st.sampled_from(["accept", "clear", "interpolate"]), slice=st.integers(0, 4)),
+    st.builds(dict, do=st.just("fill"), slice=st.integers(0, 4), row=st.integers(0, 15), column=st.integers(0, 15)),
+    st.builds(
+        dict,
+        do=st.just("click"),
+        slice=st.integers(0, 4),
+        row=st.integers(0, 15),
+        column=st.integers(0, 15),
+        tumour=st.booleans(),
+    ),
+    st.builds(
+        dict,
+        do=st.sampled_from(["brush", "erase"]),
+        slice=st.integers(0, 4),
+        radius=st.floats(0.5, 6),
+        points=st.lists(st.tuples(st.floats(-3, 18), st.floats(-3, 18)).map(list), min_size=1, max_size=3),
+    ),
+    st.just("undo"),
+    st.just("redo"),
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(STEP, max_size=12))
+def test_whatever_is_done_comes_back_and_can_all_be_undone(steps):
+    automatic = np.zeros((5, 16, 16), bool)
+    automatic[1:4, 4:10, 5:12] = True
+    scan = Scan("a", np.zeros((5, 16, 16, 3), np.uint8), None, np.arange(5), ("flair",), (), (), ArrayOrigin())
+    with TemporaryDirectory() as folder:
+        session = Session(scan, automatic, Path(folder))
+        session.answer = around
+        for step in steps:
+            with suppress(DataError):  # of actions that have no meaning there
+                session.do(read_step(step)) if isinstance(step, dict) else getattr(session, step)()
+        mask, marks, clicks = session.mask.copy(), session.marks, session.clicks
+        session.close()
+        again = Session(scan, automatic, Path(folder))
+        np.testing.assert_array_equal(again.mask, mask)
+        assert (again.marks, again.clicks) == (marks, clicks)
+        while again.can["undo"]:
+            again.undo()
+        np.testing.assert_array_equal(again.mask, automatic)
+        again.close()

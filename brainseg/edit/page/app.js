@@ -9,6 +9,8 @@ const NEAR = [0, 1, -1, 2, -2]; // slices whose pictures are fetched ahead
 
 let open = null; // the case, as the server says
 let mask, automatic; // slice -> Uint8Array of 0 and 1
+let counts; // slice -> pixels of its mask
+let frame = 0; // a picture that is due
 let at = { slice: 0, row: 0, column: 0 };
 let stroke = null; // while the brush is down
 let pending = 0; // strokes that the server has not answered
@@ -18,6 +20,7 @@ const pictures = new Map();
 
 const tool = () => document.querySelector("#tool input:checked").value;
 const radius = () => +byId("radius").value;
+const count = (pixels) => pixels.reduce((sum, value) => sum + value, 0);
 const size = () => open.width * open.height;
 const plane = (planes, slice) => planes.get(slice) ?? planes.set(slice, new Uint8Array(size())).get(slice);
 
@@ -95,7 +98,10 @@ function act(step, done) {
 }
 
 function take(said) {
-  for (const [slice, runs] of Object.entries(said.turned)) turn(plane(mask, +slice), runs);
+  for (const [slice, runs] of Object.entries(said.turned)) {
+    turn(plane(mask, +slice), runs);
+    counts.set(+slice, count(mask.get(+slice)));
+  }
   Object.assign(open, said);
   describe();
   draw();
@@ -106,6 +112,7 @@ function take(said) {
 function show(said) {
   open = said;
   [mask, automatic] = [planesOf(said.mask, size()), planesOf(said.automatic, size())];
+  counts = new Map([...mask].map(([slice, pixels]) => [slice, count(pixels)]));
   pictures.clear();
   [stroke, preview, pending] = [null, null, 0];
   for (const id of ["image", "canvas"]) [byId(id).width, byId(id).height] = [said.width, said.height];
@@ -160,7 +167,7 @@ function openCase(index) {
 function save() {
   request(
     () => ask("save", { case: open.index, after: open.lines, annotator: byId("annotator").value }),
-    (said) => { take(said); open.cases[open.index].state = "saved"; byId("cases").options[open.index].text += " – saved"; say("Saved."); },
+    (said) => { take(said); open.cases[open.index].state = "saved"; byId("cases").options[open.index].text += " – saved"; say("Saved."); complain(said.unwritten.join(" ")); },
   );
 }
 
@@ -196,9 +203,18 @@ function draw() {
   const seen = preview ?? mask.get(at.slice);
   const clicks = open.clicks.filter((click) => click.slice === at.slice);
   drawMask(byId("canvas"), byId("shown").checked && seen, byId("outline").checked && automatic.get(at.slice), clicks);
-  drawStrip(byId("strip"), open.numbers.length, at.slice, (i) => mask.get(i)?.some(Boolean), open.marks, open.doubtful);
-  document.body.dataset.voxels = [...mask.values()].reduce((sum, each) => sum + each.reduce((a, b) => a + b, 0), 0);
-  document.body.dataset.here = (seen ?? []).reduce((sum, value) => sum + value, 0);
+  if (stroke) return;
+  drawStrip(byId("strip"), open.numbers.length, at.slice, (i) => counts.get(i) > 0, open.marks, open.doubtful);
+  document.body.dataset.voxels = [...counts.values()].reduce((sum, each) => sum + each, 0);
+  document.body.dataset.here = counts.get(at.slice) ?? 0;
+}
+
+// A mouse says more places in a second than a screen shows.
+function drawSoon() {
+  frame ||= requestAnimationFrame(() => {
+    frame = 0;
+    draw();
+  });
 }
 
 function zoom() {
@@ -286,10 +302,8 @@ function beginStroke(row, column) {
 function extend(place) {
   stroke.points.push(place);
   paint(preview, open.width, open.height, stroke.points.slice(-2), stroke.radius, stroke.do === "brush" ? 1 : 0);
-  if (stroke.points.length < 2000) {
-    draw();
-    return;
-  }
+  drawSoon();
+  if (stroke.points.length < 2000) return;
   const more = stroke; // a very long line goes in parts
   endStroke();
   stroke = { ...more, points: [place] };
