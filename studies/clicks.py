@@ -282,7 +282,7 @@ def _least_trusted(table: pd.DataFrame, expected: Mapping[str, float], seed: int
     if not set(table.index) <= expected.keys():
         return None
     chosen = sorted(table.index, key=lambda patient: (expected[patient], patient))[: round(SHARE * len(table))]
-    mixed = table[0].where(~table.index.isin(chosen), table[min(FEW, int(max(table.columns)))])
+    mixed = table[0].where(~table.index.isin(chosen), table[min(FEW, int(table.columns.max()))])
     return {"clicked": len(chosen), f"dice_after_{FEW}": _mean(mixed, seed)}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tifffile
 
 import brainseg
-from brainseg.cohort.records import CORRECTS, are_there, read_record
+from brainseg.cohort.records import CORRECTS, Record, are_there, read_record
 from brainseg.data.collected import RECORD, Collected
 from brainseg.data.raw import MASK_SUFFIX, TREE
 from brainseg.data.slices import Bool, size_text
@@ -68,7 +68,7 @@ def collect(folder: Path, out: Path, beside: Path | None = None) -> list[str]:
         beside: another dataset in the same layout, whose patients are copied, but for those that are collected.
 
     Returns:
-        Sentences: what was collected.
+        Sentences: what was collected, and what was left.
 
     Raises:
         DataError: there is nothing to collect, a scan or a mask changed or is missing, they do not lie on one grid, or
@@ -76,7 +76,7 @@ def collect(folder: Path, out: Path, beside: Path | None = None) -> list[str]:
         UserError: `out` holds something.
     """
     require_free(out)
-    marked = find_marked(folder)
+    marked, left = find_marked(folder)
     _require_distinct(marked)
     others = _others(beside, {each.patient for each in marked})
     patients: dict[str, dict[str, Any]] = {}
@@ -91,35 +91,39 @@ def collect(folder: Path, out: Path, beside: Path | None = None) -> list[str]:
         write_json(made / RECORD, Collected(brainseg=brainseg.__version__, patients=patients).model_dump())
     slices = sum(each["slices"] for each in patients.values())
     said = [f"{len(patients)} patients, {slices} slices: {out}"]
+    if left > 0:
+        said.append(f"left: {left} results that nobody has corrected")
     if beside is not None:
         said.append(f"beside them {len(others)} patients of {beside}")
     return said
 
 
-def find_marked(folder: Path) -> list[Marked]:
-    """Scans with masks that a person stands for.
+def find_marked(folder: Path) -> tuple[list[Marked], int]:
+    """Scans with masks that a person stands for, and how many results are left, since nobody corrected them.
 
     Raises:
         DataError: there is none.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is no folder; name the --out folder of brainseg predict, or a folder of scans.")
-    corrected = sorted(folder.glob(f"*{CORRECTED_SUFFIX}.json"))
+    records = list(filter(None, map(_record, sorted(folder.glob("*.json")))))
+    corrected = [path for path, record in records if CORRECTS in record.content]
     if corrected:
-        return [_corrected(path) for path in corrected]
-    if any(map(_is_result, sorted(folder.glob("*.json")))):
+        return [_corrected(path) for path in corrected], len(records) - 2 * len(corrected)
+    if records:
         raise DataError(f"{folder} holds results and none is corrected; correct them with brainseg edit {folder}.")
     cases = find_cases([folder])
     if problem := next((case.problem for case in cases if case.problem), ""):
         raise DataError(problem)
-    return [_own(case) for case in cases]
+    return [_own(case) for case in cases], 0
 
 
-def _is_result(path: Path) -> bool:
+def _record(path: Path) -> tuple[Path, Record] | None:
+    """A file and the record in it; None where it is somebody else's."""
     try:
-        return bool(read_record(path, path.stem).files)
-    except DataError:  # somebody else's
-        return False
+        return path, read_record(path, path.stem)
+    except DataError:
+        return None
 
 
 def _corrected(path: Path) -> Marked:
@@ -213,7 +217,7 @@ def _tree(beside: Path) -> Path:
 
 def _write(folder: Path, patient: str, scan: Scan, mask: Bool) -> dict[str, Any]:
     """One patient's slices and masks; what the record says of them."""
-    height, width = mask.shape[1:]
+    _, height, width = mask.shape
     canvas = canvas_for(height, width, scan.spacing)
     images, marked = to_canvas(scan.images, canvas), mask_to_canvas(mask, canvas)
     first = int(scan.slices[0]) if scan.spacing is None else 1

@@ -131,6 +131,7 @@ def test_what_is_refused_leaves_nothing(out: Path, tmp_path: Path) -> None:
     refused(tmp_path, out, "none is corrected")
     refused(tmp_path, tmp_path / "nowhere", "is no folder")
     correct(out, "turned")
+    assert collect(out, tmp_path / "some")[1] == "left: 2 results that nobody has corrected"
     mask = out / "turned_corrected.nii.gz"
     whole = mask.read_bytes()
     mask.write_bytes(whole[:-9] + b"123456789")

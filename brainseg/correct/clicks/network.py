@@ -46,7 +46,10 @@ class NetworkAnswerer:
         self._inputs: ClickInputs | None = None
 
     def answer(self, case: Prepared, mask: Bool, clicks: Sequence[Click]) -> Bool:
-        """As `Answerer.answer`; changes that do not hang together with the click are not made."""
+        """As `Answerer.answer`; changes that do not hang together with the click are not made.
+
+        Where the network does not do what the click says, the geodesic distance answers.
+        """
         require_fitting(case, mask, clicks)
         if self._inputs is None or self._inputs.stack is not case.stack:
             self._inputs = ClickInputs(case.stack, self._params)
@@ -55,7 +58,10 @@ class NetworkAnswerer:
         found = to_slice_grid(grid, self._inputs.box, *mask.shape[1:]) >= THRESHOLD
         out = mask.copy()
         part, click = out[chosen], clicks[-1]
-        part[of_click(found != part, click, click.slice - int(chosen[0]))] ^= True
+        place = click.slice - int(chosen[0])
+        if found[place, click.row, click.column] != click.tumour:
+            return GeodesicAnswerer().answer(case, mask, clicks)
+        part[of_click(found != part, click, place)] ^= True
         out[chosen] = part
         for each in clicks:
             out[each.slice, each.row, each.column] = each.tumour

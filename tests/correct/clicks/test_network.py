@@ -7,6 +7,7 @@ import torch
 from brainseg.correct.answer import Click
 from brainseg.correct.clicks.inputs import CHANNELS
 from brainseg.correct.clicks.network import NetworkAnswerer, load_answerer, of_click
+from brainseg.correct.geodesic import GeodesicAnswerer
 from brainseg.data.slices import Float
 from brainseg.errors import DataError
 from brainseg.model.networks import build_network
@@ -36,6 +37,14 @@ def test_a_click_is_kept_where_the_network_disagrees() -> None:
     found = NetworkAnswerer(bright, PARAMS).answer(head(near), np.zeros_like(near), clicks)
     assert not found[3, 32, 20]
     assert found.sum() == near.sum() - 1
+
+
+def test_where_the_network_does_not_do_what_the_click_says_the_distance_answers() -> None:
+    near, case = stack_of({3: disk(32, 20, 8)}, 9), head(stack_of({3: disk(32, 20, 8)}, 9))
+    clicks = [Click(3, 32, 20, False)]
+    found = NetworkAnswerer(bright, PARAMS).answer(case, near, clicks)
+    assert np.array_equal(found, GeodesicAnswerer().answer(case, near, clicks))
+    assert found.sum() < near.sum() / 2
 
 
 def test_parts_of_a_change() -> None:
