@@ -73,16 +73,16 @@ def predict(
         typer.Option(metavar="CSV", help="Table of patients: columns case, flair, and where there are pre and post."),
     ] = None,
     participant: Annotated[
-        list[str] | None, typer.Option(help="Of a BIDS dataset, this one alone; may be repeated.")
+        list[str] | None, typer.Option(help="Only this participant of a BIDS dataset; may be repeated.")
     ] = None,
     session: Annotated[
-        list[str] | None, typer.Option(help="Of a BIDS dataset, this one alone; may be repeated.")
+        list[str] | None, typer.Option(help="Only this session of a BIDS dataset; may be repeated.")
     ] = None,
     series: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SEQUENCE=SERIES",
-            help="Of DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
+            help="For DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
         ),
     ] = None,
     fast: Annotated[
