@@ -104,6 +104,7 @@ function take(said) {
   }
   Object.assign(open, said);
   describe();
+  nameSlice();
   draw();
 }
 
@@ -147,9 +148,9 @@ function show(said) {
 }
 
 function describe() {
-  const done = open.clicks.length === 1 ? "1 click" : `${open.clicks.length} clicks`;
+  const many = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
   const marked = Object.values(open.marks).filter((mark) => !["carried", "interpolated"].includes(mark)).length;
-  rows("now", [["Volume", open.size], ["Dice to the automatic", open.dice.toFixed(3)], ["Done by hand", `${marked} slices, ${done}`]]);
+  rows("now", [["Volume", open.size], ["Dice to the automatic", open.dice.toFixed(3)], ["Done by hand", `${many(marked, "slice")}, ${many(open.clicks.length, "click")}`]]);
   byId("undo").disabled = !open.can.undo;
   byId("redo").disabled = !open.can.redo;
   byId("save").disabled = open.nothing;
@@ -248,16 +249,18 @@ function go(slice, row = at.row, column = at.column) {
   at.row = Math.max(0, Math.min(open.height - 1, row));
   at.column = Math.max(0, Math.min(open.width - 1, column));
   if (pending === 0) preview = null;
-  const number = open.numbers[at.slice];
-  byId("slice").value = number;
-  const mark = open.marks[at.slice];
-  const doubt = open.doubtful.includes(at.slice) ? "in doubt" : "";
-  byId("slice").nextElementSibling.textContent = [number, mark, doubt].filter(Boolean).join(", ");
-  document.body.dataset.slice = number;
+  byId("slice").value = open.numbers[at.slice];
+  document.body.dataset.slice = open.numbers[at.slice];
+  nameSlice();
   point();
   draw();
   drawImage();
   for (const step of NEAR) if (at.slice + step >= 0 && at.slice + step < open.numbers.length) picture(at.slice + step).catch(() => {});
+}
+
+function nameSlice() {
+  const doubt = open.doubtful.includes(at.slice) ? "in doubt" : "";
+  byId("slice").nextElementSibling.textContent = [open.numbers[at.slice], open.marks[at.slice], doubt].filter(Boolean).join(", ");
 }
 
 const otherSlice = (step) => { endStroke(); go(at.slice + step); };
