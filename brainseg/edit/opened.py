@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ class OpenCase:
             "lines": len(session.journal.lines),
             "turned": {str(i): runs for i, runs in turned.items()},
             "marks": {str(i): mark for i, mark in session.marks.items()},
-            "clicks": [vars(click) for click in session.clicks],
+            "clicks": [asdict(click) for click in session.clicks],
             "can": session.can,
             "saved": _is_saved(session),
             "nothing": not session.steps,
