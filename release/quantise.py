@@ -39,8 +39,8 @@ from brainseg.shipped import FOLDER
 from studies.command import run_app
 from studies.patients import segmented
 
-MOST = 0.005
-"""Mean whole-volume Dice that int8 may cost."""
+MOST = 0.01
+"""Mean whole-volume Dice that int8 may cost the ensemble; the card says what it does cost."""
 SLICES_EACH = 4
 MEASURED = Path("studies/results/int8.json")
 Data = Annotated[Path, typer.Option(help="Folder of slice sets from clahe.")]

@@ -80,6 +80,7 @@ def write(
         info = info.model_copy(update={"postprocess": choices[name], "metrics": {}})
         save_model(weights / f"{name}.safetensors", halve(load_state(work / f"{name}.safetensors")), info)
     write_ensemble(weights, choices[ENSEMBLE], {})
+    write_sums(weights / SUMS)  # what is read below is held against them
     fitted = fitted_dice(data, weights)
     for name in NETWORKS:
         path = weights / f"{name}.safetensors"

@@ -70,8 +70,8 @@ def test_the_cost_is_measured_on_validation_patients(made: Path, tmp_path: Path,
 def test_what_costs_too_much_is_not_shipped(made: Path, tmp_path: Path):
     with pytest.raises(DataError, match=r"int8.json does not exist; run"):
         quantise.write(made / "data", made / "models", tmp_path / "int8.json")
-    write_json(tmp_path / "int8.json", {"cost": 0.005})
-    with pytest.raises(DataError, match=r"int8 costs 0\.0050 mean Dice"):
+    write_json(tmp_path / "int8.json", {"cost": 0.01})
+    with pytest.raises(DataError, match=r"int8 costs 0\.0100 mean Dice"):
         quantise.write(made / "data", made / "models", tmp_path / "int8.json")
     assert not list((made / "models").glob("*.int8.*"))
 
