@@ -61,7 +61,8 @@ def test_a_cohort_loses_a_worker_and_gives_the_bytes_of_one_machine(cluster, pro
     cluster.said(tmp_path, "scancel", f"{workers}_1")
     wait_until(ended, seconds=600)
     assert results(tmp_path / "out") == results(folder / "out"), said.read_text()
-    assert f"{len(CASES)} cases: {len(CASES)} segmented" in said.read_text()
+    assert f"{len(CASES)} cases: " in said.read_text()
+    assert "failed" not in said.read_text(), "a case may be done before, where its worker ended before it could say so"
     wait_until(lambda: not cluster.states(workers))
     assert not list(tmp_path.glob(".brainseg-dask-*"))
 
