@@ -1,7 +1,8 @@
 """Wrong masks made from right ones, and the clicks that a person would set right: what a network of clicks learns from.
 
 Networks are wrong in other ways on patients that they have learnt from than on others, so their own masks of training
-patients would teach the wrong errors.
+patients would teach the wrong errors. And since the network has learnt the truth of these patients by heart, the truth
+alone would teach it to look at no click: mostly another mask is wanted, whose outline is bent anew each time.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from brainseg.preprocess.inputs import Box
 
 CLICKS = (0.4, 0.2, 0.15, 0.15, 0.1)
 """How often a mask has been clicked once, twice, ... when the network is asked."""
+OTHERWISE = 0.8
+"""How often another mask than the truth is wanted."""
 STEP = 8.0
 """Pixels that a tumour's outline shrinks from one slice to the next, for errors beyond its ends."""
 BEYOND = 2.0
@@ -44,11 +47,13 @@ class Rehearsed:
         chosen: int64 [k], slices of the stack around the click.
         marked: float32 [k, s, s], 0 or 1, the mask so far.
         maps: float32 [k, 2, s, s], see `click_maps`.
+        wanted: float32 [k, s, s], 0 or 1, what the clicks say; None where it is the truth.
     """
 
     chosen: Int
     marked: Float
     maps: Float
+    wanted: Float | None
 
 
 def rehearse(truth: Bool, images: Float, rng: np.random.Generator) -> Rehearsed | None:
@@ -59,19 +64,23 @@ def rehearse(truth: Bool, images: Float, rng: np.random.Generator) -> Rehearsed 
         images: float32 [n, 3, s, s], what the network sees of the sequences, 0 outside the brain.
         rng: of every draw.
     """
-    mask = wrong_mask(truth, images, rng)
-    wanted = 1 + int(rng.choice(len(CLICKS), p=CLICKS))
+    otherwise = rng.random() < OTHERWISE
+    wanted = bent(truth, images, rng) if otherwise else truth
+    mask = wrong_mask(wanted, images, rng)
+    count = 1 + int(rng.choice(len(CLICKS), p=CLICKS))
     clicks: list[Click] = []
-    while click := next_click(truth, mask):
-        clicks.append(_jittered(click, truth, mask, rng))
-        if len(clicks) == wanted:
+    while click := next_click(wanted, mask):
+        clicks.append(_jittered(click, wanted, mask, rng))
+        if len(clicks) == count:
             break
-        mask = _partly_right(truth, mask, clicks[-1], rng)
+        mask = _partly_right(wanted, mask, clicks[-1], rng)
     if not clicks:
         return None
     last, side = clicks[-1].slice, truth.shape[1]
     chosen = np.arange(max(0, last - REACH), min(len(truth), last + REACH + 1))
-    return Rehearsed(chosen, mask[chosen].astype(np.float32), click_maps(clicks, chosen, Box(0, 0, side), side))
+    maps = click_maps(clicks, chosen, Box(0, 0, side), side)
+    said = wanted[chosen].astype(np.float32) if otherwise else None
+    return Rehearsed(chosen, mask[chosen].astype(np.float32), maps, said)
 
 
 def wrong_mask(truth: Bool, images: Float, rng: np.random.Generator) -> Bool:
@@ -86,10 +95,7 @@ def wrong_mask(truth: Bool, images: Float, rng: np.random.Generator) -> Bool:
         bool [n, s, s].
     """
     flair, brain = images[:, 1], (images != 0).any(1)
-    bend = _field(truth.shape, rng) * rng.uniform(1, LARGEST_BEND) + rng.normal(0, SHIFT)
-    inside = flair[truth].mean() if truth.any() else 0.0
-    bend += rng.uniform(-1, 1) * BRIGHT * np.clip(flair - inside / 2, -2, 2)
-    mask = (signed_distance(truth) + bend > 0) & brain
+    mask = bent(truth, images, rng)
     marked = np.flatnonzero(mask.any((1, 2)))
     if len(marked) and rng.random() < LOST_END:
         lost = int(rng.integers(1, max(2, len(marked) // 2)))
@@ -99,6 +105,15 @@ def wrong_mask(truth: Bool, images: Float, rng: np.random.Generator) -> Bool:
     if rng.random() < LOST_ALL:
         mask[:] = False
     return mask
+
+
+def bent(mask: Bool, images: Float, rng: np.random.Generator) -> Bool:
+    """A mask whose outline is bent, grown or shrunk, also by what is bright; arguments as of `wrong_mask`."""
+    flair, brain = images[:, 1], (images != 0).any(1)
+    bend = _field(mask.shape, rng) * rng.uniform(1, LARGEST_BEND) + rng.normal(0, SHIFT)
+    inside = flair[mask].mean() if mask.any() else 0.0
+    bend += rng.uniform(-1, 1) * BRIGHT * np.clip(flair - inside / 2, -2, 2)
+    return np.asarray((signed_distance(mask) + bend > 0) & brain)
 
 
 def signed_distance(mask: Bool) -> Float:

@@ -189,7 +189,7 @@ def _rehearsals(head: Head, params: ClickTrainParams, rng: np.random.Generator) 
     kept = np.append(rng.permutation(others)[: params.slices - 1], clicked)
     places = found.chosen[kept]
     seen = np.concatenate([head.images[places], found.marked[kept, None], found.maps[kept]], 1, dtype=np.float16)
-    yield seen, head.truth[places]
+    yield seen, head.truth[places] if found.wanted is None else found.wanted[kept].astype(np.float16)
 
 
 def varied(

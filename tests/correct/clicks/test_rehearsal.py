@@ -32,7 +32,7 @@ def test_the_last_click_is_still_to_be_answered() -> None:
         assert found is not None
         assert len(found.chosen) <= 2 * REACH + 1
         assert found.maps.max() == 1
-        truth = TRUTH[found.chosen]
+        truth = TRUTH[found.chosen] if found.wanted is None else found.wanted == 1
         wanted = {True: truth & (found.marked == 0), False: ~truth & (found.marked == 1)}
         full = np.argwhere(found.maps == 1)
         open_clicks = [(z, kind, r, c) for z, kind, r, c in full if wanted[kind == 0][z, r, c]]
@@ -42,3 +42,10 @@ def test_the_last_click_is_still_to_be_answered() -> None:
 def test_nothing_to_learn_where_there_is_no_tumour_and_no_error() -> None:
     empty = np.zeros_like(TRUTH)
     assert rehearse(empty, np.zeros_like(IMAGES), np.random.default_rng(0)) is None
+
+
+def test_mostly_another_mask_is_wanted_than_the_one_that_the_network_knows_by_heart() -> None:
+    found = [rehearse(TRUTH, IMAGES, np.random.default_rng(seed)) for seed in range(30)]
+    wanted = [each for each in found if each is not None and each.wanted is not None]
+    assert 18 <= len(wanted) <= 29
+    assert all((each.wanted != TRUTH[each.chosen]).any() for each in wanted)
