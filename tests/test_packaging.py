@@ -170,7 +170,7 @@ def test_predicting_and_viewing_import_nothing_of_the_extras():
 
 def test_every_import_of_the_package_is_declared():
     declared = requirements(
-        *PROJECT["dependencies"], *EXTRAS["torch"], *EXTRAS["pipeline"], *EXTRAS["radiogenomics"]
+        *PROJECT["dependencies"], *EXTRAS["torch"], *EXTRAS["pipeline"], *EXTRAS["radiogenomics"], *EXTRAS["cluster"]
     ).keys()
     providers = packages_distributions()
     for path in (ROOT / "brainseg").rglob("*.py"):

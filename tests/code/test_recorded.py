@@ -20,7 +20,9 @@ PARAMS = shipped_params()
 ALL_STAGES = ("code", *STAGES)
 MANIFEST = {"brainseg/data/lgg_manifest.csv", "brainseg/data/lgg_patients.csv"}
 VENDORED = ("vendor/niivue.umd.js", "vendor/LICENSES.txt", "vendor/README.md")
-VIEW = {f"brainseg/view/page/{name}" for name in ("index.html", "app.js", "style.css", *VENDORED)}
+PAGES = ("index.html", "app.js", "style.css", "cohort.html", "cohort.js")
+VIEW = {f"brainseg/view/page/{name}" for name in (*PAGES, *VENDORED)}
+EDIT = {f"brainseg/edit/page/{name}" for name in ("index.html", "app.js", "slice.js", "style.css")}
 TRUST = {"brainseg/trust/sequence.json", "brainseg/trust/calibration.json"}
 BRAIN = {
     f"brainseg/weights/{name}"
@@ -92,7 +94,9 @@ def test_a_training_does_not_depend_on_code_whose_effect_reaches_it_as_data_or_t
 def test_manifest_shipped_weights_defaults_and_pages_are_all_that_the_package_reads_beside_its_code():
     files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "brainseg").rglob("*") if path.is_file()}
     data = {name for name in files if not name.endswith((".py", ".pyc", "py.typed"))}
-    assert {name for name in data if not name.startswith("brainseg/weights/")} == MANIFEST | VIEW | REPORT | TRUST
+    assert {
+        name for name in data if not name.startswith("brainseg/weights/")
+    } == MANIFEST | VIEW | EDIT | REPORT | TRUST
     read = {stage: {name for name in digested(stage) if "/" in name} for stage in STAGES}
     # no stage reads the tumour networks that the package ships: they are made from the pipeline, not in it
     expected = {"download": MANIFEST, "skull_strip": BRAIN, "evaluate": REPORT | {"brainseg/trust/calibration.json"}}

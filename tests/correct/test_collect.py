@@ -22,7 +22,7 @@ from brainseg.errors import DataError, UserError
 from brainseg.params import shipped_section
 from brainseg.scans.canvas import canvas_for, mask_from_canvas
 from brainseg.view.result import find_result
-from tests.correct.made import FLAIR, TUMOUR, around, make_results
+from tests.correct.made import FLAIR, TUMOUR, make_results
 from tests.scans.heads import as_nifti, head, write_tifs
 
 CORRECTED = ("tifs", "turned", "study")
@@ -43,7 +43,7 @@ def correct(out: Path, case: str) -> np.ndarray:
     """Remove the mask of slice 1; the corrected mask."""
     result = find_result(out / f"{case}.json")
     scan = result.case.read(trust=True)
-    session = Session(scan, scan.origin.read_mask(out, case), out, around)
+    session = Session(scan, scan.origin.read_mask(out, case), out)
     session.do(read_step({"do": "clear", "slice": 1}))
     save(session, json.loads((out / f"{case}.json").read_text()), "A. Reader")
     session.close()

@@ -36,9 +36,8 @@ def test_no_two_models_look_or_sound_alike():
 
 @pytest.mark.parametrize(
     "path",
-    ["brainseg/view/page/app.js", "brainseg/view/page/style.css", "brainseg/cohort/results.py",
-     "docs/tutorials/plot_1_first_mask.py"],
-)  # fmt: skip
+    ["brainseg/view/page/app.js", "brainseg/view/page/style.css", "docs/tutorials/plot_1_first_mask.py"],
+)
 def test_a_predicted_mask_has_the_ensembles_colour_everywhere(path: str):
     colour = CATALOGUE[ENSEMBLE].colour
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
