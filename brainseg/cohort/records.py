@@ -74,6 +74,19 @@ def read_record(path: Path, case: str) -> Record:
     raise DataError(f"{path} {_foreign(content if isinstance(content, dict) else {}, case)}; {OTHERWISE}")
 
 
+def whole_records(folder: Path) -> dict[str, Record]:
+    """Whole records in a folder, by case; what is no record of ours is not ours to judge."""
+    found = {}
+    for path in sorted(folder.glob("[!.]*.json")):
+        try:
+            record = read_record(path, path.stem)
+        except DataError:
+            continue
+        if record.whole:
+            found[path.stem] = record
+    return found
+
+
 def _foreign(content: dict[str, Any], case: str) -> str:
     if OWN in content:
         if content.get("case") != case:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import brainseg
-from brainseg.cohort.outputs import WORKLIST, WORKLIST_RECORD, record_name, staging
+from brainseg.cohort.outputs import WORKLIST, WORKLIST_RECORD, staging
 from brainseg.cohort.predict import Outcome
-from brainseg.cohort.records import publish, read_record
+from brainseg.cohort.records import publish, whole_records
 from brainseg.cohort.summary import write_table
-from brainseg.errors import DataError
 
 FIGURES = ("level", "dice", "dice_low", "volume_low", "volume_high", "volume_low_ml", "volume_high_ml")
 COLUMNS = ("case", *FIGURES, "reasons")
@@ -31,7 +29,7 @@ def write_worklist(outcomes: Sequence[Outcome], out: Path) -> None:
     Raises:
         DataError: a worklist.csv is there that brainseg did not write, or that was changed since.
     """
-    found = {case: content for case, content in _results(out).items() if "trust" in content}
+    found = {case: record.content for case, record in whole_records(out).items() if "trust" in record.content}
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not found and len(outcomes) < 2:
         return
@@ -48,16 +46,3 @@ def write_worklist(outcomes: Sequence[Outcome], out: Path) -> None:
 
 def _case(outcome: Outcome) -> str:
     return outcome.case
-
-
-def _results(out: Path) -> dict[str, dict[str, Any]]:
-    """What whole records of cases say, by case; what is no record of ours is not ours to judge."""
-    found = {}
-    for path in sorted(out.glob("[!.]*.json")):
-        try:
-            record = read_record(path, path.stem)
-        except DataError:
-            continue
-        if record.whole and record_name(path.stem) == path.name:
-            found[path.stem] = record.content
-    return found

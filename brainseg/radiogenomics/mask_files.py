@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainseg.cohort.records import Record, read_record
+from brainseg.cohort.records import Record, whole_records
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.radiogenomics.cohort import RadiogenomicsParams, measure
@@ -31,7 +31,8 @@ def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     masks: list[Path] = []
     without: list[str] = []
     for path in paths:
-        records = _records(path) if path.is_dir() and not tif_files(path) else {}
+        records = whole_records(path) if path.is_dir() and not tif_files(path) else {}
+        records = {case: record for case, record in records.items() if "tumour" in record.content}
         empty = [case for case, record in records.items() if not record.content["tumour"]["voxels"]]
         full = [_mask(path, record) for case, record in records.items() if case not in empty]
         if records and not full:
@@ -39,19 +40,6 @@ def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
         masks += full or [path]
         without += empty
     return masks, without
-
-
-def _records(out: Path) -> dict[str, Record]:
-    """Whole results of predict in a folder, by case; other JSON files are not ours to judge."""
-    found = {}
-    for path in sorted(out.glob("[!.]*.json")):
-        try:
-            record = read_record(path, path.stem)
-        except DataError:
-            continue
-        if record.whole and "tumour" in record.content:
-            found[path.stem] = record
-    return found
 
 
 def _mask(out: Path, record: Record) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,15 +36,29 @@ def write_seg(
     Raises:
         DataError: the series lacks, or has malformed, what a DICOM SEG has to repeat of it.
     """
-    try:
-        with overheard([], str(path)):  # of the series' attributes, which the scan's warnings have
-            seg = _seg(mask, image, series, model, person)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(
-            f"no DICOM SEG can refer to this series ({' '.join(str(error).split())[:150]}); the NIfTI mask is whole."
-        ) from None
+    with referring("SEG", "the NIfTI mask is whole"):
+        seg = _seg(mask, image, series, model, person)
     with atomic_path(path) as temporary:
         seg.save_as(temporary)
+
+
+@contextmanager
+def referring(kind: str, otherwise: str) -> Iterator[None]:
+    """Make an object of DICOM that repeats attributes of a series; what the series lacks of them is one sentence.
+
+    Args:
+        kind: of object, for the sentence.
+        otherwise: what the user has all the same.
+
+    Raises:
+        DataError: highdicom cannot make it.
+    """
+    try:
+        with overheard([], ""):  # of the series' attributes, which the scan's warnings have
+            yield
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        why = " ".join(str(error).split())[:150]
+        raise DataError(f"no DICOM {kind} can refer to this series ({why}); {otherwise}.") from None
 
 
 def _seg(mask: Bool, image: nib.Nifti1Image, series: Sequence[Any], model: str, person: str) -> Any:

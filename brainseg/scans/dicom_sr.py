@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import brainseg
-from brainseg.errors import DataError
 from brainseg.files import atomic_path
+from brainseg.scans.dicom_seg import referring
 
 SCHEME = "99BRAINSEG"
 """Of the codes that no standard has: what trust says."""
@@ -31,7 +31,7 @@ def write_sr(path: Path, seg: Path, series: Sequence[Any], report: Mapping[str, 
     from pydicom import dcmread
     from pydicom.uid import generate_uid
 
-    try:
+    with referring("SR", "the JSON has its figures"):
         mask = dcmread(seg, stop_before_pixels=True)
         document = highdicom.sr.Comprehensive3DSR(
             evidence=[mask, *series],
@@ -43,10 +43,6 @@ def write_sr(path: Path, seg: Path, series: Sequence[Any], report: Mapping[str, 
             manufacturer="brainseg",
             series_description=f"brainseg {report['made_by']['model']}: measurements",
         )
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise DataError(
-            f"no DICOM SR can refer to this series ({' '.join(str(error).split())[:150]}); the JSON has its figures."
-        ) from None
     with atomic_path(path) as temporary:
         document.save_as(temporary)
 
