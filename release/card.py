@@ -69,9 +69,9 @@ Whole-volume Dice, all slices of a patient included.
 
 {figures}
 
-- cross-validated: five folds by patient with this recipe, each patient predicted by networks that never saw it: what
-  to expect of the shipped files on new patients of the same kind (these were trained on a quarter more patients);
-  a dash where it has not been run.
+- cross-validated: five folds by patient with this recipe, but with deepbet as brain extraction, each patient predicted
+  by networks that never saw it: what to expect of the shipped files on new patients of the same kind (these were
+  trained on a quarter more patients); a dash where it has not been run.
 - test: the pipeline's own split, {test_n} patients untouched by any choice but that of the 3 px around the
   brain (two of them were among 14 on which it was looked at), networks trained on the others.
 {int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m release.weights verify`
@@ -129,7 +129,7 @@ def _hub(weights: Path, test: dict[str, Any]) -> str:
     figures = [
         (f"{what}, whole volume, {said['n']} patients", said["dice_mean"])
         for what, said in (
-            ("cross-validated by patient with the same recipe", claims),
+            ("cross-validated by patient with the same recipe but for brain extraction by deepbet", claims),
             ("test of the networks trained without them", test[ENSEMBLE]["volume"]),
         )
         if said
