@@ -6,6 +6,7 @@ Nothing heavy is imported unasked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,35 +150,38 @@ def predict(
         require_there([*(inputs or ()), *named.values()], "check its spelling.")
         require_there([truth], "name the NIfTI file of the true mask, or a folder of them.")
         require_there([weights], "give a folder of models or a .safetensors file, or leave --weights out.")
-        from brainseg.cohort.predict import Settings
-        from brainseg.cohort.watched import predict_watched
-        from brainseg.scans.cases import find_cases
+        from brainseg.cohort.early import early_processes
 
-        preset, given = FAST if fast else USUAL, {"model": model, "precision": precision, "tta": tta}
-        settings = Settings(
-            out=out,
-            preset=preset,
-            **settle(preset, given, runtime, device),
-            weights=weights,
-            device=device,
-            runtime=runtime,
-            stripped=stripped,
-            trust_input=trust_input,
-            probability=probability,
-            overlay=overlay,
-            score=score,
-            truth=truth,
-            redo=redo,
-        )
-        found = find_cases(
-            inputs or [],
-            named,
-            table=cases,
-            participants=participant or (),
-            sessions=session or (),
-            series=series or (),
-        )
-        status = predict_watched(found, settings, workers, scheduler)
+        with nullcontext() if scheduler else early_processes(workers) as processes:
+            from brainseg.cohort.predict import Settings
+            from brainseg.cohort.watched import predict_watched
+            from brainseg.scans.cases import find_cases
+
+            preset, given = FAST if fast else USUAL, {"model": model, "precision": precision, "tta": tta}
+            settings = Settings(
+                out=out,
+                preset=preset,
+                **settle(preset, given, runtime, device),
+                weights=weights,
+                device=device,
+                runtime=runtime,
+                stripped=stripped,
+                trust_input=trust_input,
+                probability=probability,
+                overlay=overlay,
+                score=score,
+                truth=truth,
+                redo=redo,
+            )
+            found = find_cases(
+                inputs or [],
+                named,
+                table=cases,
+                participants=participant or (),
+                sessions=session or (),
+                series=series or (),
+            )
+            status = predict_watched(found, settings, workers, scheduler, processes)
     raise typer.Exit(status)
 
 

@@ -87,7 +87,11 @@ class Outcome:
 
 
 def predict_cases(
-    cases: Sequence[Case], settings: Settings, workers: int = 1, scheduler: str | None = None
+    cases: Sequence[Case],
+    settings: Settings,
+    workers: int = 1,
+    scheduler: str | None = None,
+    processes: Executor | None = None,
 ) -> Iterator[Outcome]:
     """Segment all cases, yielding each outcome as it comes.
 
@@ -99,6 +103,7 @@ def predict_cases(
         settings: of all of them.
         workers: cases at a time on this machine; each process loads the models and takes its share of the cores.
         scheduler: of Dask: an address, whose workers take the cases, or `local`; None for processes of our own.
+        processes: that were started already (`early_processes`), as many as `workers`.
 
     Raises:
         DataError: models cannot be loaded, or something of the user's is where output would go (see `prepare`), or
@@ -116,13 +121,16 @@ def predict_cases(
     yield from problems
     if cases:
         workers = min(workers, len(cases))
-        yield from _on_dask(cases, settings, workers, scheduler) if scheduler else _here(cases, settings, workers)
+        if scheduler:
+            yield from _on_dask(cases, settings, workers, scheduler)
+        else:
+            yield from _here(cases, settings, workers, processes or Processes(workers))
 
 
-def _here(cases: Sequence[Case], settings: Settings, workers: int) -> Iterator[Outcome]:
+def _here(cases: Sequence[Case], settings: Settings, workers: int, processes: Executor) -> Iterator[Outcome]:
     threads = (os.cpu_count() or 1) // workers if workers > 1 else None
     alone = []
-    for case, outcome in _work(Processes(workers), partial(run_case, settings, threads), cases):
+    for case, outcome in _work(processes, partial(run_case, settings, threads), cases):
         if workers > 1 and outcome.out_of_memory:
             alone.append(case)  # the others beside it may be to blame
         else:

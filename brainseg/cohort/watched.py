@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -23,14 +24,20 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM: the same as Ctrl-C, but for the exit status."""
 
 
-def predict_watched(cases: Sequence[Case], settings: Settings, workers: int, scheduler: str | None = None) -> int:
+def predict_watched(
+    cases: Sequence[Case],
+    settings: Settings,
+    workers: int,
+    scheduler: str | None = None,
+    processes: Executor | None = None,
+) -> int:
     """Segment all cases under a progress bar, a line each as it ends, and sum up.
 
     Args:
         cases: with names of their own.
         settings: of all of them.
         workers: cases at a time.
-        scheduler: of Dask, see `predict_cases`.
+        scheduler, processes: see `predict_cases`.
 
     Returns:
         The exit status: 0, or that of a mistake where a case failed, of Ctrl-C, or of SIGTERM.
@@ -49,7 +56,7 @@ def predict_watched(cases: Sequence[Case], settings: Settings, workers: int, sch
     try:
         with _terminated_as_interrupted(), bar:
             task = bar.add_task("segmenting", total=len(cases))
-            for outcome in predict_cases(cases, settings, workers, scheduler):
+            for outcome in predict_cases(cases, settings, workers, scheduler, processes):
                 outcomes.append(outcome)
                 bar.advance(task)
                 say(line(outcome), err=outcome.status == "failed")
