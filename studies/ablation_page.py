@@ -12,9 +12,9 @@ from brainseg.model.catalogue import ENSEMBLE, MODELS
 
 HEAD = """# What each part of the recipe is worth
 
-The figures are whole-volume Dice on the {n} validation patients of the committed split (seed 2019), with a threshold of 0.5,
-no flips and no clean-up. Test patients were not used. Each row changes one setting. All rows train for a short time, so
-their figures lie below those of the full recipe:
+The figures are whole-volume Dice on the {n} validation patients of the committed split (seed 2019). The threshold is
+0.5, without flips and clean-up. Test patients were not used. Each row changes one setting. All rows train for a short
+time, so their figures lie below those of the full recipe:
 
 ```
 {budget}
@@ -22,15 +22,15 @@ their figures lie below those of the full recipe:
 
 | column | what it is |
 | --- | --- |
-| `change` | Change of the mean Dice against the `base` rows ({base:.3f}); in the first round against the rows with CLAHE |
+| `change` | Change of the mean Dice against the `base` rows ({base:.3f}); in the first round against those with CLAHE |
 | `patient` | Median of the patients' changes, which a single patient cannot move far |
 | `better` | Patients whose Dice rose |
 | `slices`, `min` | Slices trained on; minutes of wall time, with two rows side by side on two cores |
 | `row` | Name of the row, and what it sets in addition to the command above |
 
-Repeated runs of one setting differ by chance: their means have a standard deviation of {chance:.3f} ({noisy:.3f} with
-CLAHE). If the mean of a single row changes by less than {twice:.3f}, the change may be chance alone. Such a row is called "no
-different" below.
+Repeated runs of one setting differ by chance: their means have a standard deviation of {chance:.3f}
+({noisy:.3f} with CLAHE). If the mean of a single row changes by less than {twice:.3f}, the change may be chance alone.
+Such a row is called "no different" below.
 
 `python -m studies.ablation table` makes this page from studies/results/ablation.json, which has the whole `dvc exp run`
 line of every row. `python -m studies.ablation run --only NAME` computes a missing row.
