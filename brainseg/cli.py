@@ -20,7 +20,7 @@ from brainseg.model.catalogue import MODELS
 from brainseg.terminal import mistakes_in_one_sentence, say
 
 app = typer.Typer(
-    help="Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device.",
+    help="Segments lower-grade glioma on brain MRI. For research only: not a medical device.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,7 +51,7 @@ def brainseg(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device."""
+    """Segments lower-grade glioma on brain MRI. For research only: not a medical device."""
 
 
 @app.command()
@@ -60,8 +60,8 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="Folder of TIF slices (or of such folders), one TIF slice, NIfTI file, folder of patients with NIfTI "
-            "sequences, BIDS dataset, or folder of DICOM series.",
+            help="A folder of TIF slices, a folder of such folders, a TIF slice, a NIfTI file, a folder of patients "
+            "with NIfTI sequences, a BIDS dataset, or a folder of DICOM series.",
             show_default=False,
         ),
     ] = None,
@@ -71,7 +71,9 @@ def predict(
     post: Annotated[Path | None, typer.Option(help="T1 after contrast of the same patient.")] = None,
     cases: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Table of patients: columns case, flair, and where there are pre and post."),
+        typer.Option(
+            metavar="CSV", help="Table of cases with the columns case and flair, and optionally pre and post."
+        ),
     ] = None,
     participant: Annotated[
         list[str] | None, typer.Option(help="Only this participant of a BIDS dataset; may be repeated.")
@@ -83,36 +85,41 @@ def predict(
         list[str] | None,
         typer.Option(
             metavar="SEQUENCE=SERIES",
-            help="For DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
+            help="For DICOM studies: the series to use, as flair=, pre= or post= and its number, UID or description; "
+            "may be repeated.",
         ),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
+        bool, typer.Option("--fast", help="Use one network, no flips and int8: faster and a little less accurate.")
     ] = False,
     model: Annotated[
         str | None, _one_of(MODELS, f"One network, or the average of both (default: {PRESETS[USUAL].model}).")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder of models or one .safetensors; the shipped ones if left out.")
+        Path | None, typer.Option(help="Folder of models, or one .safetensors file (default: the shipped models).")
     ] = None,
     device: Annotated[str, _one_of((AUTO, *DEVICES), "Where the networks run; cuda needs the extra torch.")] = AUTO,
     runtime: Annotated[
-        str, _one_of((AUTO, *RUNTIMES), "What runs them; auto: torch where there is CUDA and torch, else OpenVINO.")
+        str,
+        _one_of(
+            (AUTO, *RUNTIMES),
+            "Library that runs the networks; auto: torch if it is installed and finds CUDA, otherwise OpenVINO.",
+        ),
     ] = AUTO,
     precision: Annotated[
         str | None,
         _one_of(
             PRECISIONS,
-            f"int8: faster, by OpenVINO, at a small cost in accuracy (default: {PRESETS[USUAL].precision}).",
+            f"int8 is faster and a little less accurate; it needs OpenVINO (default: {PRESETS[USUAL].precision}).",
         ),
     ] = None,
     tta: Annotated[
         bool | None,
-        typer.Option("--tta/--no-tta", help="Average over left-right flips; as the model was tuned if left out."),
+        typer.Option("--tta/--no-tta", help="Average over left-right flips (default: as the model was tuned)."),
     ] = None,
     stripped: Annotated[
         bool | None,
-        typer.Option("--stripped/--raw", help="The skull was stripped before, or not; detected if left out."),
+        typer.Option("--stripped/--raw", help="The scan is skull-stripped, or is not (default: this is detected)."),
     ] = None,
     trust_input: Annotated[
         bool, typer.Option("--trust-input", help="Turn refusals of doubtful scans into warnings.")
@@ -125,25 +132,28 @@ def predict(
     truth: Annotated[
         Path | None,
         typer.Option(
-            help="Report Dice against true masks of NIfTI or DICOM: a NIfTI file, or a folder with <case>.nii.gz or "
-            "<case>_seg.nii.gz of each case, on the grid of its FLAIR."
+            help="Report Dice against true masks of NIfTI or DICOM scans: a NIfTI file, or a folder with <case>.nii.gz "
+            "or <case>_seg.nii.gz for each case, on the grid of its FLAIR."
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Cases at the same time; they share the cores.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="How many cases to run at the same time; they share the cores.")
+    ] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS|local",
-            help="Run the cases on Dask, by the workers of this scheduler; local: by --workers of its own here. Needs "
-            "the extra cluster.",
+            help="Run the cases on the workers of this Dask scheduler; local starts --workers Dask workers on this "
+            "machine. Needs the extra cluster.",
         ),
     ] = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are done already.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Segment cases again that are already done.")] = False,
 ) -> None:
-    """Segment scans: masks in each scan's own geometry, and <case>.json with the tumour's size.
+    """Segment scans and say how far each mask can be trusted.
 
-    If a case fails, the others are still written. Failed cases are listed in summary.csv, and the exit status is 2. A
-    rerun skips what is done.
+    Each mask is written in its scan's own geometry, with <case>.json beside it. If a case fails, the others are still
+    written. Failed cases are listed in summary.csv, and the exit status is then 2. A rerun skips the cases that are
+    done.
     """
     named = {key: path for key, path in (("flair", flair), ("pre", pre), ("post", post)) if path is not None}
     with mistakes_in_one_sentence():
@@ -189,15 +199,16 @@ def predict(
 def verify(
     result: Annotated[
         Path,
-        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder of results, for all."),
+        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
     ],
     weights: Annotated[
-        Path | None, typer.Option(help="What the results were made with; the shipped weights if left out.")
+        Path | None, typer.Option(help="Models that made the results (default: the shipped models).")
     ] = None,
 ) -> None:
-    """Predict again and compare with the mask on the disk, voxel by voxel.
+    """Predict again and compare the masks, voxel by voxel.
 
-    Scan, weights and files must be those of the result. The exit status is 0 if no voxel differs, and 1 if one does.
+    The scan, the weights and the result's files must be unchanged. The exit status is 0 if no voxel differs, and 1 if
+    one does.
     """
     differing = 0
     with mistakes_in_one_sentence():
@@ -213,19 +224,21 @@ def verify(
 @app.command()
 def view(
     result: Annotated[
-        Path, typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or its folder, for all cases.")
+        Path,
+        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
     ],
     scan: Annotated[
-        Path | None, typer.Option(help="Where the scan of this result lies, if it was moved and is not found.")
+        Path | None, typer.Option(help="Path of this result's scan, if it was moved and is not found.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
-    """Show a scan with its mask in the browser: slices, 3-D, the tumour's size.
+    """Show a scan and its mask in the browser.
 
-    A folder with several results begins with their list, least trusted first. Only what was named is served, until
-    Ctrl-C, and nothing is asked from the network. Other users of the same computer could open it. A scan that was moved
-    is looked for near the result, by its digest.
+    The page shows slices, a 3-D picture, the tumour's size and the trust in the mask. For a folder with several
+    results it begins with a list, least trusted first. The page needs no network. Only this result, or this folder, is
+    served, until you press Ctrl-C; other users of the same computer could open it. A scan that was moved is looked for
+    near the result and recognised by its digest.
     """
     with mistakes_in_one_sentence():
         require_there([result], "name the <case>.json that brainseg predict wrote.")
@@ -245,16 +258,19 @@ def view(
 def edit(
     result: Annotated[
         Path,
-        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder of results, for all."),
+        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
     ],
-    annotator: Annotated[str, typer.Option(metavar="NAME", help="Who corrects; can be typed in the page, too.")] = "",
+    annotator: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the person who corrects; can also be typed in the page.")
+    ] = "",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
-    """Put masks right in the browser: clicks, brush, eraser; of a folder the least trusted first.
+    """Correct masks in the browser by clicks, brush and eraser.
 
-    Saves <case>_corrected.nii.gz (or TIF slices, or DICOM SEG) beside the automatic mask, and <case>_corrected.json.
-    Every action is kept at once in <case>_corrected.journal.jsonl, from which the next start goes on. Ctrl-C ends it.
+    A folder's results come least trusted first. The corrected mask is saved as <case>_corrected.nii.gz (or TIF slices,
+    or also a DICOM SEG) beside the automatic mask, with <case>_corrected.json. Every action is saved at once in
+    <case>_corrected.journal.jsonl, and the next start continues from there. Ctrl-C ends the command.
     """
     with mistakes_in_one_sentence():
         from brainseg.edit.answers import Answers
@@ -275,15 +291,16 @@ def collect(
             metavar="FOLDER", help="Results that were corrected with edit, or scans with masks beside them."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to make: a dataset for the pipeline.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write the dataset into.", show_default=False)],
     beside: Annotated[
-        Path | None, typer.Option(help="A dataset in the same layout, the public one for example, to be copied, too.")
+        Path | None,
+        typer.Option(help="Another dataset in the same layout, for example the public one; its patients are added."),
     ] = None,
 ) -> None:
-    """Make a dataset of corrected masks, or of masks of one's own, from which `dvc repro` trains.
+    """Make a training dataset from corrected masks or your own.
 
-    Set download.source to folder and download.path to the new folder. A patient who is in both comes with the collected
-    mask alone.
+    To train on it with `dvc repro`, set download.source to folder and download.path to the new folder. If a patient is
+    in both datasets, the collected mask is taken.
     """
     with mistakes_in_one_sentence():
         from brainseg.correct.collect import collect as collect_masks
@@ -301,7 +318,10 @@ def compare(
         bool, typer.Option("--replace", help="Replace --out even if brainseg did not write it.")
     ] = False,
 ) -> None:
-    """Say which of two runs of the pipeline is better, on the patients that both tested."""
+    """Test which of two pipeline runs is better.
+
+    The runs are compared on the patients that both tested.
+    """
     with mistakes_in_one_sentence():
         from brainseg.files import require_file
 
@@ -325,19 +345,20 @@ def shape(
         list[Path],
         typer.Argument(metavar="MASK...", help="NIfTI masks, folders of TIF masks, or folders that predict wrote."),
     ],
-    out: Annotated[Path | None, typer.Option(help="CSV to write; printed if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print the table).")] = None,
     thickness: Annotated[
-        float, typer.Option(min=0.01, help="Distance between TIF slices, in pixels; they carry no spacing.")
+        float, typer.Option(min=0.01, help="Distance between TIF slices, in pixels; the files have no spacing.")
     ] = 5.0,
     ibsi: Annotated[bool, typer.Option("--ibsi", help="Add the standard features of IBSI (needs mirp).")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace --out if it is there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace --out if it exists.")] = False,
 ) -> None:
-    """Measure the shape of tumour masks: ASD, BEVR, margin fluctuation, volume, parts, place.
+    """Measure the shape of tumour masks.
 
-    One row per mask; everything that is not 0 is tumour. volume is in cubic millimetres where the file says its
-    spacing, otherwise in cubic pixels (column unit). z, y and x are the centre of mass as a share of the volume's
-    extent: from the feet, from anterior, from the patient's right. largest_slice has the number of its TIF file; in
-    NIfTI the lowest axial slice is 0. docs/radiogenomics.md explains the other columns.
+    The table has one row for each mask, with ASD, BEVR, margin fluctuation, volume, parts and place. Every value except
+    0 is tumour. volume is in cubic millimetres if the file has a spacing, otherwise in cubic pixels (column unit). z, y
+    and x are the centre of mass as a share of the volume's extent: from the feet, from anterior, from the patient's
+    right. largest_slice is the number of a TIF file; in NIfTI the lowest axial slice is 0. docs/radiogenomics.md
+    explains the other columns.
     """
     with mistakes_in_one_sentence():
         require_there(masks, "name a NIfTI mask or a folder of TIF masks.")
