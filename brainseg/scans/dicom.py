@@ -192,9 +192,10 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
     except (DataError, MemoryError):
         raise
     except Exception as error:  # pydicom and highdicom raise many kinds on headers that lie
+        why = f" ({' '.join(str(error).split())[:200]})" if isinstance(error, ValueError) else ""
         raise DataError(
-            f"the slices in {folder} do not make a volume ({' '.join(str(error).split())[:200]}); expected one series "
-            "of parallel slices of one size, evenly spaced."
+            f"the slices in {folder} do not make a volume{why}; expected one series of parallel slices of one size, "
+            "evenly spaced."
         ) from None
     check_affine(image, f"the series in {folder}")
     check_field(*axial_size(image), f"the series in {folder}", trust, warnings)
