@@ -94,7 +94,9 @@ def predict(
     weights: Annotated[
         Path | None, typer.Option(help="Folder of models or one .safetensors; the shipped ones if left out.")
     ] = None,
-    device: Annotated[str, _one_of((AUTO, *DEVICES), "Where the networks run; cuda needs the extra torch.")] = AUTO,
+    device: Annotated[
+        str, _one_of((AUTO, *DEVICES), "Where the networks run; all but cpu need the extra torch.")
+    ] = AUTO,
     runtime: Annotated[
         str, _one_of((AUTO, *RUNTIMES), "What runs them; auto: torch where there is CUDA and torch, else OpenVINO.")
     ] = AUTO,
