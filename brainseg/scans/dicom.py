@@ -12,7 +12,7 @@ import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
-from brainseg.scans.affine import check_affine
+from brainseg.scans.affine import check_affine, tilt_warnings
 from brainseg.scans.axial import axial_size, on_grid
 from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
 from brainseg.scans.dicom_choice import check_lone, choose
@@ -199,6 +199,7 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
         ) from None
     check_affine(image, f"the series in {folder}")
     check_field(*axial_size(image), f"the series in {folder}", trust, warnings)
+    warnings.extend(tilt_warnings(image, f"the series in {folder}"))
     if not (why := inverted_by(datasets[0])):
         return image
     warnings.append(f"the series in {folder} stores white as its lowest value ({why}): inverted")
