@@ -16,7 +16,7 @@ from brainseg.errors import extra, require_there
 from brainseg.inference.presets import FAST, PRESETS, USUAL, settle
 from brainseg.inference.runtimes import AUTO, DEVICES, PRECISIONS, RUNTIMES
 from brainseg.model.catalogue import MODELS
-from brainseg.terminal import mistakes_in_one_sentence, say
+from brainseg.terminal import MISTAKE, mistakes_in_one_sentence, say
 
 app = typer.Typer(
     help="Lower-grade glioma on brain MRI to tumour masks. Research only: not a medical device.",
@@ -85,6 +85,19 @@ def predict(
             help="For DICOM studies: flair=, pre= or post= and a series' number, UID or description; may be repeated.",
         ),
     ] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An archive's DICOMweb service, to fetch --study from; needs the extra dicomweb.",
+        ),
+    ] = None,
+    study: Annotated[
+        list[str] | None, typer.Option(metavar="UID", help="A study of --dicomweb to segment; may be repeated.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Send SEG and SR of these studies back to --dicomweb.")
+    ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="One network, no flips, int8: quicker, and a little less accurate.")
     ] = False,
@@ -171,8 +184,14 @@ def predict(
             truth=truth,
             redo=redo,
         )
+        archive = None
+        if dicomweb or study or store:
+            with extra("dicomweb", "--dicomweb"):
+                from brainseg.cohort.dicomweb import Archive
+
+            archive = Archive.named(dicomweb, study or ())
         found = find_cases(
-            inputs or [],
+            [*(inputs or ()), *(archive.fetch_all(out) if archive else ())],
             named,
             table=cases,
             participants=participant or (),
@@ -180,6 +199,8 @@ def predict(
             series=series or (),
         )
         status = predict_watched(found, settings, workers, scheduler)
+        if archive and store and status in (0, MISTAKE):
+            archive.store_all(found, out)
     raise typer.Exit(status)
 
 
