@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from dicomweb_client import DICOMwebClient
-from requests import ConnectionError as NoConnection
-from requests import HTTPError, RequestException
 
 from brainseg.cohort.outputs import record_name
 from brainseg.cohort.records import are_there, read_record
@@ -151,12 +149,15 @@ class Archive:
     @contextmanager
     def _answering(self, what: str) -> Iterator[None]:
         """Say in a sentence what the server does not do."""
+        from requests import ConnectionError as NoConnection
+        from requests import HTTPError, RequestException
+
         log = logging.getLogger("dicomweb_client")
         before, log.disabled = log.disabled, True  # it would say the same in its own words
         try:
             yield
         except HTTPError as error:
-            status = error.response.status_code
+            status = error.response.status_code if error.response is not None else 0
             if status in _REFUSED:
                 raise DataError(
                     f"{self.url} refuses access (HTTP {status}); put a token into the variable {TOKEN}."
