@@ -17,7 +17,7 @@ from brainseg.errors import extra, require_there
 from brainseg.inference.presets import FAST, PRESETS, USUAL, settle
 from brainseg.inference.runtimes import AUTO, DEVICES, PRECISIONS, RUNTIMES
 from brainseg.model.catalogue import MODELS
-from brainseg.terminal import mistakes_in_one_sentence, say
+from brainseg.terminal import MISTAKE, mistakes_in_one_sentence, say
 
 app = typer.Typer(
     help="Segments lower-grade glioma on brain MRI. For research only: not a medical device.",
@@ -89,6 +89,19 @@ def predict(
             "may be repeated.",
         ),
     ] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="An archive's DICOMweb service, to fetch --study from; needs the extra dicomweb.",
+        ),
+    ] = None,
+    study: Annotated[
+        list[str] | None, typer.Option(metavar="UID", help="A study of --dicomweb to segment; may be repeated.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store", help="Send SEG and SR of these studies back to --dicomweb.")
+    ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="Use one network, no flips and int8: faster and a little less accurate.")
     ] = False,
@@ -98,7 +111,9 @@ def predict(
     weights: Annotated[
         Path | None, typer.Option(help="Folder of models, or one .safetensors file (default: the shipped models).")
     ] = None,
-    device: Annotated[str, _one_of((AUTO, *DEVICES), "Where the networks run; cuda needs the extra torch.")] = AUTO,
+    device: Annotated[
+        str, _one_of((AUTO, *DEVICES), "Where the networks run; all but cpu need the extra torch.")
+    ] = AUTO,
     runtime: Annotated[
         str,
         _one_of(
@@ -183,8 +198,14 @@ def predict(
                 truth=truth,
                 redo=redo,
             )
+            archive = None
+            if dicomweb or study or store:
+                with extra("dicomweb", "--dicomweb"):
+                    from brainseg.cohort.dicomweb import Archive
+
+                archive = Archive.named(dicomweb, study or ())
             found = find_cases(
-                inputs or [],
+                [*(inputs or ()), *(archive.fetch_all(out) if archive else ())],
                 named,
                 table=cases,
                 participants=participant or (),
@@ -192,6 +213,8 @@ def predict(
                 series=series or (),
             )
             status = predict_watched(found, settings, workers, scheduler, processes)
+            if archive and store and status in (0, MISTAKE):
+                archive.store_all(found, out)
     raise typer.Exit(status)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def train_network(
     bytes as one that was never killed. All networks share the section `train`; that of the network's name has its
     encoder, its epochs and its learning rate.
     """
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # one process needs none of SLURM's
     train_params = load_section(params, "train", TrainParams)
     network_params = load_section(params, network, NetworkTrainParams)
     seed, tables = load_seed(params), (read_index(index), read_split(split))

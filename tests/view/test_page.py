@@ -48,6 +48,7 @@ def show():
             thread.start()
             ends.callback(lambda: (server.shutdown(), thread.join(), server.server_close()))
             page = ends.enter_context(launch(*SWITCHES, *more)).new_page(viewport={"width": 1000, "height": 700})
+            page.set_default_timeout(120_000)  # WebGL by the CPU, on a machine with other work
             page.asked_for, page.complaints = set(), []
             page.on("request", lambda asked: asked.url.startswith("data:") or page.asked_for.add(asked.url))
             page.on("pageerror", lambda error: page.complaints.append(str(error)))
