@@ -286,6 +286,6 @@ def test_the_command_survives_a_kill_with_the_answers_that_are_shipped(look, out
     page.keyboard.press("s")
     page.locator("body[data-saved=true]").wait_for()
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20) == ("", "")
+    assert process.communicate(timeout=PATIENCE_MS / 1000) == ("", "")
     assert process.returncode == 0
     assert corrected(out).sum() == after
