@@ -83,7 +83,7 @@ def test_a_folder_of_truths_is_searched_once_for_all_cases(tmp_path):
         save(tmp_path / "truth" / f"{name}.nii.gz", TUMOUR.astype(np.uint8))
     with mock.patch("brainseg.cohort.predict.find_truths", wraps=find_truths) as search:
         outcomes = predict(scans, tmp_path / "out", truth=tmp_path / "truth")
-    assert [outcome.report["score"]["truth"] for outcome in outcomes.values()] == [
+    assert [outcomes[name].report["score"]["truth"] for name in "ab"] == [
         str(tmp_path / "truth" / f"{name}.nii.gz") for name in "ab"
     ]
     search.assert_called_once()
