@@ -69,7 +69,7 @@ def sentence(verdict: Verdict) -> str:
     if claim.clustering:
         p = found[claim.clustering]
         level = (
-            "below that" if verdict.holds else f"below {LEVEL:g} all the same" if verdict.counts else "not found here"
+            "below that" if verdict.holds else f"above that, but below {LEVEL:g}" if verdict.counts else "not found here"
         )
         return f"{text}, here p = {p:.2g}: {level}"
     rest = [f"{name} {p:.2g}" for name, p in found.items() if name not in verdict.holds]
