@@ -47,6 +47,13 @@ def largest_component(mask: Bool) -> Bool:
     return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
 
 
+def bounding_box(mask: Bool) -> tuple[slice, ...]:
+    """The smallest box with all that is True; for a mask that is not empty."""
+    axes = range(mask.ndim)
+    found = [np.flatnonzero(mask.any(tuple(other for other in axes if other != axis))) for axis in axes]
+    return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in found)
+
+
 def fill_holes(mask: Bool) -> Bool:
     """Fill what each slice of bool [n, height, width] encloses."""
     from scipy.ndimage import binary_fill_holes
