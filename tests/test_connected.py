@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -22,6 +22,7 @@ def assert_as_scipy(mask: np.ndarray, corners: bool) -> None:
     assert count == parts
 
 
+@settings(deadline=None)
 @given(masks, st.booleans())
 def test_parts_have_scipys_numbers(mask: np.ndarray, corners: bool) -> None:
     assert_as_scipy(mask, corners)
@@ -48,6 +49,7 @@ def test_a_spiral_is_one_part_and_its_path_another() -> None:
     assert label(spiral)[1] == label(~spiral, corners=False)[1] == 1
 
 
+@settings(deadline=None)
 @given(masks)
 def test_what_does_not_hang_together_with_the_edge_is_a_hole(mask: np.ndarray) -> None:
     np.testing.assert_array_equal(~from_the_edge(~mask), ndimage.binary_fill_holes(mask))

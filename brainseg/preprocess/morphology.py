@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from brainseg.connected import from_the_edge, label
 from brainseg.data.slices import Bool
 
 
@@ -39,9 +40,7 @@ def largest_component(mask: Bool) -> Bool:
 
     Neighbours are those that share a corner, too: 26 in a volume, 8 in a slice.
     """
-    from scipy.ndimage import label
-
-    labels, count = label(mask, structure=np.ones((3,) * mask.ndim, bool))
+    labels, count = label(mask)
     if count == 0:
         return np.zeros_like(mask)
     return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
@@ -56,9 +55,7 @@ def bounding_box(mask: Bool) -> tuple[slice, ...]:
 
 def fill_holes(mask: Bool) -> Bool:
     """Fill what each slice of bool [n, height, width] encloses."""
-    from scipy.ndimage import binary_fill_holes
-
     filled = mask.copy()
     for index in np.flatnonzero(mask.any(axis=(1, 2))):
-        filled[index] = binary_fill_holes(mask[index])
+        filled[index] = ~from_the_edge(~mask[index])
     return filled
