@@ -52,6 +52,7 @@ import brainseg
 from brainseg.correct.answer import Click, Prepared
 from brainseg.correct.geodesic import GeodesicAnswerer
 from brainseg.correct.strokes import between
+from brainseg.data.phantom import PhantomParams, make_patient
 from brainseg.data.slices import Volume
 from brainseg.view.result import find_result
 from brainseg.view.server import make_table
@@ -63,6 +64,7 @@ brain, empty = head > 0, np.zeros(head.shape, bool)
 case = Prepared(Volume(np.repeat(head[..., None], 3, -1), brain, np.arange(len(head))))
 assert GeodesicAnswerer().answer(case, empty, [Click(6, 64, 64, True)]).any()
 assert between(brain[5], brain[7], 0.5).any()
+assert make_patient(0, PhantomParams(patients=1, slices=4, size=64), 0).masks.any()
 """
 
 
