@@ -57,6 +57,12 @@ def compile_for_cpu(core: Any, graph: Any) -> CompiledGraph:
     return CompiledGraph(core.compile_model(graph, "CPU", _config()))
 
 
+def sigmoid(logits: Float) -> Float:
+    """Probabilities of what a graph says: float32, in 0..1."""
+    with np.errstate(over="ignore"):  # below -88 the exponential is infinite, and the probability 0
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
 def _digest(core: Any, graph: Graph) -> str:
     """Of what a compiled graph depends on: the graph, OpenVINO's version, the kind of CPU."""
     known = [import_openvino().__version__, *(core.get_property("CPU", key) for key in _KIND_OF_CPU)]

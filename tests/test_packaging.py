@@ -41,6 +41,7 @@ PIPELINE_IMPORTS = {
     "plotly": "plotly",
     "requests": "requests",
     "segmentation_models_pytorch": "segmentation-models-pytorch",
+    "scipy": "scipy",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
     "timm": "timm",

@@ -19,7 +19,7 @@ from tests.pipeline import KEPT, ROOT, STAGES, command, dvc_yaml, lookup, output
 DVC = dvc_yaml()
 PARAMS = shipped_params()
 ALL_STAGES = ("code", *STAGES)
-BASE = ("cache", "compiled", "errors", "files", "params", "progress", "shipped", "terminal")
+BASE = ("cache", "compiled", "connected", "errors", "files", "params", "progress", "shipped", "terminal")
 ROOMS = (
     BASE,
     "data",

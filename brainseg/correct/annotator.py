@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 from brainseg.correct.answer import Answerer, Click, Prepared
 from brainseg.data.slices import Bool
-from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.evaluation.overlap import overlap, require_pair
+from brainseg.preprocess.morphology import bounding_box, largest_component
 
 
 def next_click(truth: Bool, mask: Bool) -> Click | None:
@@ -33,18 +32,13 @@ def next_click(truth: Bool, mask: Bool) -> Click | None:
         DataError: not bool, or the shapes differ.
     """
     require_pair(truth, mask)
-    best: tuple[int, Bool, tuple[slice, ...], bool] | None = None
-    for tumour, wrong in ((True, truth & ~mask), (False, mask & ~truth)):
-        labels, count = ndimage.label(wrong, CONNECTIVITY_26)
-        if count:
-            sizes = np.bincount(labels.ravel())[1:]
-            label = int(sizes.argmax()) + 1
-            if best is None or sizes[label - 1] > best[0]:
-                box = ndimage.find_objects(labels)[label - 1]
-                best = (int(sizes[label - 1]), labels[box] == label, box, tumour)
-    if best is None:
+    missed, invented = largest_component(truth & ~mask), largest_component(mask & ~truth)
+    tumour = bool(np.count_nonzero(missed) >= np.count_nonzero(invented))
+    error = missed if tumour else invented
+    if not error.any():
         return None
-    _, part, box, tumour = best
+    box = bounding_box(error)
+    part = error[box]
     inside = [cv2.distanceTransform(np.pad(plane, 1).view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] for plane in part]
     at = np.unravel_index(int(np.argmax(inside)), part.shape)
     z, row, column = (int(place) + side.start for place, side in zip(at, box, strict=True))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from brainseg.correct.answer import Click, Prepared, require_fitting
-from brainseg.data.slices import FLAIR, Bool, Float, Float64, Int
+from brainseg.data.slices import FLAIR, Bool, Float, Float64
+
+Part = tuple[slice, ...]
 
 RADIUS = 32
 """Pixels in the slice that an answer reaches at most from its click."""
@@ -102,27 +101,32 @@ def _cost(case: Prepared, window: tuple[slice, slice, slice], here: tuple[int, i
 
 
 def _distances(free: Bool, cost: Float, sources: Sequence[tuple[int, int, int]]) -> Float64:
-    """From each source to all that is free, infinite beyond `LIMIT`: float64 [sources, ...] as `free`."""
-    number = np.full(free.shape, -1, np.int64)
-    number[free] = np.arange(np.count_nonzero(free))
-    parts = list(_edges(free, number, cost))
-    begin, end, weight = (np.concatenate([part[i] for part in parts]) for i in range(3))
-    count = int(free.sum())
-    graph = sparse.csr_array((weight, (begin, end)), (count, count))
-    starts = [int(number[source]) for source in sources]
-    found = csgraph.dijkstra(graph, directed=False, indices=starts, limit=LIMIT if len(starts) == 1 else 2 * LIMIT)
-    out = np.full((len(starts), *free.shape), np.inf)
-    out[:, free] = found
+    """From each source to all that is free, infinite beyond the limit: float64 [sources, ...] as `free`.
+
+    The distances of Dijkstra's algorithm to the bit; the window is so small that going over all of it until nothing
+    becomes nearer takes no longer.
+    """
+    limit = LIMIT if len(sources) == 1 else 2 * LIMIT
+    out = np.full((len(sources), *free.shape), np.inf)
+    for distances, source in zip(out, sources, strict=True):
+        distances[source] = 0
+    steps = [*_steps(free, cost)]
+    before = np.zeros_like(out)
+    while not np.array_equal(out, before):
+        before = out.copy()
+        for one, other, length in steps:
+            for start, end in ((one, other), (other, one)):
+                np.minimum(out[:, *end], out[:, *start] + length, out=out[:, *end])
+        out[out > limit] = np.inf
     return out
 
 
-def _edges(free: Bool, number: Int, cost: Float) -> Iterator[tuple[Int, Int, npt.NDArray[np.float64]]]:
-    """Pairs of neighbours that are both free, and the length of the step between them."""
+def _steps(free: Bool, cost: Float) -> Iterator[tuple[Part, Part, Float64]]:
+    """Two parts of the window that are neighbours pixel by pixel, and the length of the step between them."""
     level, unlike = cost
     for step in _STEPS:
-        first = tuple(slice(max(0, -d), size - max(0, d)) for d, size in zip(step, free.shape, strict=True))
-        second = tuple(slice(max(0, d), size - max(0, -d)) for d, size in zip(step, free.shape, strict=True))
-        both = free[first] & free[second]
+        one = tuple(slice(max(0, -d), size - max(0, d)) for d, size in zip(step, free.shape, strict=True))
+        other = tuple(slice(max(0, d), size - max(0, -d)) for d, size in zip(step, free.shape, strict=True))
         length = THICKNESS if step[0] else float(np.hypot(step[1], step[2]))
-        harder = np.abs(level[first] - level[second]) + (unlike[first] + unlike[second]) / 2
-        yield number[first][both], number[second][both], (length * (1 + harder))[both].astype(np.float64)
+        harder = np.abs(level[one] - level[other]) + (unlike[one] + unlike[other]) / 2
+        yield one, other, np.where(free[one] & free[other], length * (1 + harder), np.inf).astype(np.float64)

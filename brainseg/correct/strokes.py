@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
-from brainseg.data.slices import Bool
+from brainseg.connected import label
+from brainseg.data.slices import Bool, Float, Float64
 from brainseg.errors import DataError
+from brainseg.preprocess.morphology import fill_holes
 
 
 def stroke(points: Sequence[tuple[float, float]], radius: float, shape: tuple[int, int]) -> Bool:
@@ -45,8 +47,8 @@ def filled(plane: Bool, row: int, column: int) -> Bool:
         DataError: the pixel's surroundings are open to the slice's edge.
     """
     if plane[row, column]:
-        return np.asarray(ndimage.binary_fill_holes(plane), bool)
-    labels, _ = ndimage.label(~plane)
+        return fill_holes(plane[None])[0]
+    labels, _ = label(~plane, corners=False)
     hole = labels == labels[row, column]
     if hole[[0, -1]].any() or hole[:, [0, -1]].any():
         raise DataError("the mask does not enclose this place; close its outline with the brush first.")
@@ -64,19 +66,26 @@ def between(low: Bool, high: Bool, share: float) -> Bool:
         high: the same of the other slice.
         share: of the way from `low` to `high`, in 0..1.
     """
-    centres = [np.array(ndimage.center_of_mass(plane)) for plane in (low, high)]
+    centres = [np.argwhere(plane).mean(0) for plane in (low, high)]
     here = (1 - share) * centres[0] + share * centres[1]
     distances = [
-        ndimage.shift(_signed_distance(plane), here - centre, order=1, mode="nearest")
-        for plane, centre in zip((low, high), centres, strict=True)
+        _moved(_signed_distance(plane), here - centre) for plane, centre in zip((low, high), centres, strict=True)
     ]
     return np.asarray((1 - share) * distances[0] + share * distances[1] > 0, bool)
 
 
-def _signed_distance(plane: Bool) -> np.ndarray:
+def _signed_distance(plane: Bool) -> Float:
     """Pixels to the outline, which runs between pixels: positive inside."""
-    inside, outside = (ndimage.distance_transform_edt(side) for side in (plane, ~plane))
-    return np.where(plane, inside - 0.5, 0.5 - outside)
+    sides = (np.ascontiguousarray(side).view(np.uint8) for side in (plane, ~plane))
+    inside, outside = (cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in sides)
+    return np.where(plane, inside - np.float32(0.5), np.float32(0.5) - outside)
+
+
+def _moved(plane: Float, by: Float64) -> Float64:
+    """A plane moved by rows and columns: linear between pixels, and beyond the edge as at the edge."""
+    rows, columns = (np.arange(size) for size in plane.shape)
+    down = np.stack([np.interp(rows - by[0], rows, line) for line in plane.T], 1)
+    return np.stack([np.interp(columns - by[1], columns, line) for line in down])
 
 
 def as_runs(plane: Bool) -> list[int]:

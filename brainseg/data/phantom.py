@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tifffile
 from pydantic import Field
-from scipy import ndimage
 
 from brainseg.data.anatomy import Head, Plane, Tumour
 from brainseg.data.raw import MASK_SUFFIX, TREE, barcode
@@ -207,10 +206,27 @@ def _healthy(plane: Plane, scanner: Scanner) -> Float:
 def _scan(picture: Float, scanner: Scanner, size: int, rng: np.random.Generator) -> U8:
     """Blur, add Rician noise (the magnitude of a complex signal) and round to uint8 [height, width, 3]."""
     blur = scanner.blur * size / FIELD_OF_VIEW
-    blurred = ndimage.gaussian_filter(picture, (0, blur, blur))
+    blurred = _blurred(picture, blur)
     real, imaginary = scanner.noise * rng.standard_normal((2, *picture.shape), np.float32)
     magnitude = np.hypot(blurred + real, imaginary)
     return np.moveaxis(np.clip(np.rint(magnitude), 0, 255).astype(np.uint8), 0, -1)
+
+
+def _blurred(picture: Float, spread: float) -> Float:
+    """Gaussian blur of float32 [k, height, width] in the plane, mirrored at the edge; the bits are scipy.ndimage's."""
+    radius = int(4 * spread + 0.5)
+    weights = np.exp(-0.5 / spread**2 * np.arange(radius + 1) ** 2)
+    weights /= np.concatenate([weights[:0:-1], weights]).sum()
+    for axis in (1, 2):
+        border = [(radius, radius) if each == axis else (0, 0) for each in range(3)]
+        padded = np.moveaxis(np.pad(picture, border, "symmetric").astype(np.float64), axis, 0)
+        size = picture.shape[axis]
+        total = padded[radius : radius + size] * weights[0]
+        for far in range(radius, 0, -1):
+            both = padded[radius - far : radius - far + size] + padded[radius + far : radius + far + size]
+            total += both * weights[far]
+        picture = np.moveaxis(total.astype(np.float32), 0, axis)
+    return picture
 
 
 def write_phantom(out: Path, params: PhantomParams, seed: int) -> None:

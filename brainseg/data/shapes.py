@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.interpolate import BSpline
 
 from brainseg.data.slices import Float, Float64
 
@@ -38,16 +36,35 @@ class SmoothNoise:
 
     def plane(self, z: float, axis: Float) -> Float:
         """Values [len(axis), len(axis)] on the plane at height `z` over the in-plane positions `axis`."""
-        along_z = _basis(np.array([z]), BOTTOM - MARGIN, self.scale, self.knots.shape[0])
-        across = _basis(axis, -FIELD_OF_VIEW / 2 - MARGIN, self.scale, self.knots.shape[1])
-        knots = (along_z @ self.knots.reshape(len(self.knots), -1)).reshape(self.knots.shape[1:])
-        return (across @ (across @ knots).T).T.astype(np.float32)
+        (knots,) = _between(np.array([z]), BOTTOM - MARGIN, self.scale, self.knots)
+        edge = -FIELD_OF_VIEW / 2 - MARGIN
+        rows = _between(axis, edge, self.scale, knots)
+        return _between(axis, edge, self.scale, rows.T).T.astype(np.float32)
 
 
-def _basis(positions: Float | Float64, start: float, scale: float, count: int) -> sparse.csr_array:
-    """Sparse cubic B-spline weights [len(positions), count] of uniform knots from `start`."""
-    knots = start + scale * np.arange(-3, count + 1)
-    return BSpline.design_matrix(np.asarray(positions, np.float64), knots, 3)
+def _between(positions: Float | Float64, start: float, scale: float, knots: Float64) -> Float64:
+    """A uniform cubic B-spline whose knots' values run along the first axis: float64 [len(positions), ...].
+
+    By de Boor's recurrence, and summed from the lowest knot on: the bits are those of scipy's sparse design matrix.
+    """
+    places, count = np.asarray(positions, np.float64), len(knots)
+    at = start + scale * np.arange(-3, count + 1)
+    interval = np.clip(np.searchsorted(at, places, "right") - 1, 3, count - 1)
+    weights = np.zeros((4, len(places)))
+    weights[0] = 1
+    for degree in (1, 2, 3):
+        before = weights.copy()
+        weights[0] = 0
+        for n in range(1, degree + 1):
+            low, high = at[interval + n - degree], at[interval + n]
+            share = before[n - 1] / (high - low)
+            weights[n - 1] += share * (high - places)
+            weights[n] = share * (places - low)
+    weights = weights.reshape(4, -1, *[1] * (knots.ndim - 1))
+    total: Float64 = weights[0] * knots[interval - 3]
+    for n in (1, 2, 3):
+        total += weights[n] * knots[interval - 3 + n]
+    return total
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool
 from brainseg.evaluation.overlap import require_pair
-
-CONNECTIVITY_26 = np.ones((3, 3, 3), bool)
-"""Voxels that share a face, an edge or a corner are of one part."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +43,5 @@ def count_components(truth: Bool, prediction: Bool) -> Components:
 
 
 def _untouched(mask: Bool, other: Bool) -> tuple[int, int]:
-    labels, count = ndimage.label(mask, CONNECTIVITY_26)
+    labels, count = label(mask)
     return count, count - len(np.unique(labels[mask & other]))

@@ -21,12 +21,12 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
 from brainseg.data.slices import Bool, Float64, Int, SliceSet
 from brainseg.errors import DataError
 from brainseg.evaluation.components import Components, count_components
 from brainseg.evaluation.overlap import EMPTY_CASES, Overlap, overlap, require_pair
+from brainseg.preprocess.morphology import bounding_box
 
 NSD_TOLERANCE_PX = 2.0
 SLICE_COLUMNS = (
@@ -200,7 +200,7 @@ def _monai_distances(truth: Bool, prediction: Bool) -> tuple[float, float]:
     from monai.metrics.surface_dice import compute_surface_dice
 
     # Their common box is all that matters, and so small that torch starts no threads for it
-    box = ndimage.find_objects((truth | prediction).view(np.uint8))[0]
+    box = bounding_box(truth | prediction)
     y, y_pred = (torch.from_numpy(mask[box].copy())[None, None] for mask in (truth, prediction))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # MONAI calling its own deprecated argument

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scipy.special import expit
-
 from brainseg import cache
-from brainseg.compiled import CompiledGraph, Graph, compile_for_cpu, compile_graph, import_openvino
+from brainseg.compiled import CompiledGraph, Graph, compile_for_cpu, compile_graph, import_openvino, sigmoid
 from brainseg.errors import extra
 from brainseg.inference.graphs import has_graph, read_graph
 from brainseg.inference.runtimes import FLOAT32
@@ -37,7 +35,7 @@ def load_network(weights: Path, digest: str, precision: str) -> Network:
         logits = compile_graph(read_graph(weights, digest, precision))
     else:
         logits = compile_cached(digest[:16], lambda: _exported(weights))
-    return lambda inputs: expit(logits(inputs))
+    return lambda inputs: sigmoid(logits(inputs))
 
 
 def _exported(weights: Path) -> Any:

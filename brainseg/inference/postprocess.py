@@ -16,14 +16,13 @@ from typing import Annotated, Any
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.evaluation.overlap import overlap
 from brainseg.params import Params
-from brainseg.preprocess.morphology import fill_holes, largest_component
+from brainseg.preprocess.morphology import bounding_box, fill_holes, largest_component
 
 Probability = npt.NDArray[np.floating[Any]]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
@@ -134,7 +133,7 @@ def apply(probability: Probability, choice: Choice) -> Bool:
     _check(probability)
     mask: Bool = probability >= threshold_for(probability, choice)
     if mask.any():
-        box = ndimage.find_objects(mask.view(np.uint8), max_label=1)[0]
+        box = bounding_box(mask)
         mask[box] = _tidy(mask[box], choice)  # the same as on the whole volume, and several times faster
     return mask
 
@@ -214,7 +213,7 @@ def _tidy(mask: Bool, choice: Choice) -> Bool:
 
 def _without_small_parts(mask: Bool, least: int) -> Bool:
     """The 3-D components of `least` voxels or more."""
-    labels, _ = ndimage.label(mask, CONNECTIVITY_26)
+    labels, _ = label(mask)
     keep = np.bincount(labels.ravel(), minlength=1) >= least
     keep[0] = False
     return keep[labels]

@@ -15,9 +15,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from brainseg.compiled import CompiledGraph, compile_graph
+from brainseg.connected import from_the_edge
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.preprocess.morphology import largest_component
 from brainseg.shipped import read_listed
@@ -79,7 +79,7 @@ class DeepbetStripper:
         inside = self._ask(
             "brain", _normalised(large, low, high), lambda probability: _resample(probability, part.shape) > _THRESHOLD
         )
-        mask[box] = ndimage.binary_fill_holes(largest_component(inside))
+        mask[box] = ~from_the_edge(~largest_component(inside))
         return mask
 
     def _ask(self, name: str, cube: Float, look: Callable[[Float], Bool]) -> Bool:

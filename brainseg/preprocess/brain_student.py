@@ -13,9 +13,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.special import expit
 
-from brainseg.compiled import compile_graph
+from brainseg.compiled import compile_graph, sigmoid
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.preprocess.agreement import Guess, Stripper
 from brainseg.preprocess.morphology import fill_holes, largest_component
@@ -101,7 +100,7 @@ class StudentStripper:
     ):
         parts = [read_listed(folder / name, folder / STUDENT_SUMS) for name in ("student.xml", "student.bin")]
         graph = compile_graph((parts[0], parts[1]))
-        self._network: BrainNetwork = lambda inputs: expit(graph(inputs))
+        self._network: BrainNetwork = lambda inputs: sigmoid(graph(inputs))
         self._second = functools.cache(second)
         self._low, self._high = min_fraction, max_fraction
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from brainseg.connected import from_the_edge, label
 from brainseg.data.slices import Bool
 
 
@@ -39,19 +40,22 @@ def largest_component(mask: Bool) -> Bool:
 
     Neighbours are those that share a corner, too: 26 in a volume, 8 in a slice.
     """
-    from scipy.ndimage import label
-
-    labels, count = label(mask, structure=np.ones((3,) * mask.ndim, bool))
+    labels, count = label(mask)
     if count == 0:
         return np.zeros_like(mask)
     return np.asarray(labels == 1 + np.bincount(labels.ravel())[1:].argmax())
 
 
+def bounding_box(mask: Bool) -> tuple[slice, ...]:
+    """The smallest box with all that is True; for a mask that is not empty."""
+    axes = range(mask.ndim)
+    found = [np.flatnonzero(mask.any(tuple(other for other in axes if other != axis))) for axis in axes]
+    return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in found)
+
+
 def fill_holes(mask: Bool) -> Bool:
     """Fill what each slice of bool [n, height, width] encloses."""
-    from scipy.ndimage import binary_fill_holes
-
     filled = mask.copy()
     for index in np.flatnonzero(mask.any(axis=(1, 2))):
-        filled[index] = binary_fill_holes(mask[index])
+        filled[index] = ~from_the_edge(~mask[index])
     return filled

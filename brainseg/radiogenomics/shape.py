@@ -18,9 +18,9 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 from skimage.measure import find_contours
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError
-from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.params import Params
 from brainseg.preprocess.morphology import largest_component
 from brainseg.radiogenomics.ellipsoid import Points, enclosing_ellipsoid
@@ -91,7 +91,7 @@ def shape_features(mask: Bool, params: ShapeParams, spacing: Spacing | None = No
     if not mask.any():
         raise DataError("the mask is empty: there is no shape to measure.")
     step = spacing or (params.thickness, 1.0, 1.0)
-    parts = int(ndimage.label(mask, CONNECTIVITY_26)[1])
+    parts = label(mask)[1]
     area = mask.sum((1, 2))
     largest = int(area.argmax())
     radii, angles = radial_distances(mask[largest], params, (step[1], step[2]))

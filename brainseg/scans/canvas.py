@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from brainseg.connected import from_the_edge
 from brainseg.data.slices import U8, Bool, Float
 from brainseg.scans.scan import Image, Spacing
 
@@ -83,7 +84,7 @@ def to_canvas(images: Image, canvas: Canvas) -> U8:
                 continue
             grey = (plane.astype(np.float32) - low) * gain
             if background is not None:
-                grey[_from_the_edge(plane == background)] = 0
+                grey[from_the_edge(plane == background)] = 0  # tissue may have the background's value
             target[...] = np.rint(_resample(grey, canvas.rows, canvas.columns).clip(0, 255))
     return out
 
@@ -141,15 +142,6 @@ def _tones(sequence: Image) -> tuple[float, float, float | None]:
     tissue = sequence[(sequence != low) & (sequence != corner)] if framed else sequence[sequence != low]
     high = float(np.percentile(tissue, WHITE_PERCENTILE, overwrite_input=True))  # a copy already
     return low, 255 / (high - low), corner if framed else None
-
-
-def _from_the_edge(same: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """What of bool [height, width] hangs together with the slice's edge: tissue may have the background's value."""
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(same)
-    outer = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    return np.isin(labels, outer[outer > 0])
 
 
 def _resample(plane: npt.NDArray[Any], rows: int, columns: int) -> Float:

@@ -6,8 +6,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool, Float64, Int
 from brainseg.scans.scan import Spacing
 
@@ -34,7 +34,7 @@ def rano(mask: Bool, spacing: Spacing | None, numbers: Int) -> dict[str, Any] | 
     if spacing is None or not mask.any():
         return None
     at = int(np.count_nonzero(mask, (1, 2)).argmax())
-    labels, _ = ndimage.label(mask[at], np.ones((3, 3)))
+    labels, _ = label(mask[at])
     part = labels == np.bincount(labels[labels > 0]).argmax()
     longest, across = _diameters(part, spacing[1:])
     product = longest * across
@@ -104,7 +104,7 @@ def _outline(places: Float64, heights: Float64) -> tuple[Float64, Float64]:
 
 def parts(mask: Bool) -> int:
     """How many pieces the tumour has; voxels that touch by faces, edges or corners are one."""
-    return int(ndimage.label(mask, np.ones((3, 3, 3)))[1])
+    return label(mask)[1]
 
 
 def place(mask: Bool, brain: Bool) -> dict[str, str | None]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool
 from brainseg.preprocess.morphology import morphology
-from brainseg.trust.opinions import AROUND, RING, Opinions, Seen, count, dice
+from brainseg.trust.opinions import RING, Opinions, Seen, count, dice
 
 LEAST_AREA = 0.1
 """Slices with less than this share of the largest slice's tumour do not count as the worst one."""
@@ -146,7 +146,7 @@ def outline(seen: Seen) -> float:
 
 
 def scattered(seen: Seen) -> float:
-    labels, parts = ndimage.label(seen.mask, AROUND)
+    labels, parts = label(seen.mask)
     if not parts:
         return 0.0
     sizes = np.bincount(labels.ravel())[1:]

@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import U8, Bool, Float, Float64
 from brainseg.errors import DataError
 from brainseg.model.forward import Half
@@ -25,9 +25,6 @@ RING = 2, 6
 """The surroundings of a mask lie between so many pixels from it."""
 FEWEST = 20
 """With fewer voxels of tumour or of surroundings nothing is said about brightness."""
-
-AROUND = np.ones((3, 3, 3), bool)
-"""Voxels that share a face, an edge or a corner are of one part."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +127,7 @@ class Seen:
         found = np.zeros_like(self.mask)
         for i, mask in enumerate(self.masks):
             others = np.any(self.masks[:i] + self.masks[i + 1 :], 0)
-            labels, parts = ndimage.label(mask, AROUND)
+            labels, parts = label(mask)
             touched = np.zeros(parts + 1, bool)
             touched[labels[others & mask]] = True
             found |= mask & ~touched[labels]
@@ -181,7 +178,7 @@ class Seen:
         box = _box([self.opinions.brain], where.shape, margin=0)
         brain, mask = self.opinions.brain[box], self.opinions.mask[box]
         left = bright[box] & morphology(brain, "erode", MARGIN) & ~morphology(mask, "dilate", RING[0] + 1)
-        labels, parts = ndimage.label(morphology(left, "open", 2), AROUND)
+        labels, parts = label(morphology(left, "open", 2))
         if parts:
             where[box] = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
         return where

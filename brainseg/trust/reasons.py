@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
+from brainseg.connected import label
 from brainseg.data.slices import Bool, Int
 from brainseg.trust.features import DOUBTFUL, ENDS, FEATURES, LEAST_AREA
 from brainseg.trust.model import Calibration, distance
-from brainseg.trust.opinions import AROUND, Seen, count
+from brainseg.trust.opinions import Seen, count
 
 LEAST_LOSS = 0.02
 """A feature that costs less expected Dice is no reason of its own."""
@@ -161,7 +161,7 @@ def in_parts(seen: Seen, slices: Int) -> str | None:
     if count(seen.lonely) > LEFT * count(seen.mask):
         where = _where(np.any(seen.lonely, (1, 2)), seen, slices)
         return f"{_who(seen)} disagree on whether there is tumour on {where}"
-    parts = ndimage.label(seen.mask, AROUND)[1]
+    parts = label(seen.mask)[1]
     return f"the mask is in {parts} parts" if parts >= PARTS else None
 
 

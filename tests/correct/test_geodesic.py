@@ -1,9 +1,11 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
+from scipy.sparse import csgraph
 
 from brainseg.correct.answer import Click, Prepared
-from brainseg.correct.geodesic import RADIUS, REACH, GeodesicAnswerer
+from brainseg.correct.geodesic import LIMIT, RADIUS, REACH, GeodesicAnswerer, _distances, _steps
 from tests.correct.drawn import SIDE, disk, head, stack_of
 
 EMPTY = np.zeros((7, SIDE, SIDE), bool)
@@ -59,3 +61,22 @@ def test_only_what_is_near_changes_and_only_as_the_click_says(data: st.DataObjec
     if len(changed):
         assert np.abs(changed[:, 0] - click.slice).max() <= REACH
         assert np.hypot(*(changed[:, 1:] - place[1:]).T).max() <= RADIUS
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 999), st.sampled_from([0.5, 0.8, 1.0]), st.booleans())
+def test_distances_are_those_of_dijkstra_to_the_bit(seed: int, share: float, other: bool) -> None:
+    rng = np.random.default_rng(seed)
+    free = rng.random((3, 12, 14)) < share
+    sources = [(1, 6, 7), (2, 3, 12)][: 1 + other]
+    for source in sources:
+        free[source] = True
+    cost = np.stack([rng.random(free.shape) * 3, rng.random(free.shape)]).astype(np.float32)
+    number = np.arange(free.size).reshape(free.shape)
+    pairs = [(number[one], number[other], length) for one, other, length in _steps(free, cost)]
+    begin, end, length = (np.concatenate([pair[i].ravel() for pair in pairs]) for i in range(3))
+    there = np.isfinite(length)
+    graph = sparse.csr_array((length[there], (begin[there], end[there])), (free.size, free.size))
+    limit = LIMIT if len(sources) == 1 else 2 * LIMIT
+    expected = csgraph.dijkstra(graph, directed=False, indices=[number[s] for s in sources], limit=limit)
+    np.testing.assert_array_equal(_distances(free, cost, sources), expected.reshape(-1, *free.shape))

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.interpolate import BSpline
 
 from brainseg.data import phantom
-from brainseg.data.phantom import PhantomParams, make_patient, patient_name, write_phantom
+from brainseg.data.phantom import PhantomParams, _blurred, make_patient, patient_name, write_phantom
 from brainseg.data.raw import institution, list_patients, list_slices, read_patient
-from brainseg.data.shapes import Points, SmoothNoise, inside, union
+from brainseg.data.shapes import BOTTOM, FIELD_OF_VIEW, MARGIN, TOP, Points, SmoothNoise, inside, union
 from brainseg.data.slices import FLAIR, SliceSet
 from brainseg.errors import ParamsError, UserError
 from brainseg.files import sha256
@@ -265,3 +266,26 @@ def test_deepbet_finds_the_brain():
     found = (mask.get_fdata() > 0).transpose(2, 1, 0)[:, ::-1]
     assert dice(found, patient.brain) > 0.9
     assert (patient.masks & ~found).sum() < 0.05 * patient.masks.sum()
+
+
+@pytest.mark.parametrize("spread", [0.13, 0.5, 0.75, 1.5])
+def test_blur_is_scipys_to_the_bit(spread: float) -> None:
+    picture = np.random.default_rng(0).random((3, 20, 31), np.float32) * 255
+    np.testing.assert_array_equal(_blurred(picture, spread), ndimage.gaussian_filter(picture, (0, spread, spread)))
+
+
+@pytest.mark.parametrize("scale", [6.0, 110.0])
+def test_noise_is_scipys_spline_to_the_bit(scale: float) -> None:
+    noise = SmoothNoise(np.random.default_rng(1), scale)
+    axis = np.linspace(-120, 119, 40).astype(np.float32)
+
+    def weights(positions: np.ndarray, start: float, count: int) -> sparse.csr_array:
+        knots = start + scale * np.arange(-3, count + 1)
+        return BSpline.design_matrix(np.asarray(positions, np.float64), knots, 3)
+
+    for z in (BOTTOM, 1.5, TOP):
+        along = weights(np.array([z]), BOTTOM - MARGIN, len(noise.knots))
+        across = weights(axis, -FIELD_OF_VIEW / 2 - MARGIN, noise.knots.shape[1])
+        knots = (along @ noise.knots.reshape(len(noise.knots), -1)).reshape(noise.knots.shape[1:])
+        expected = (across @ (across @ knots).T).T.astype(np.float32)
+        np.testing.assert_array_equal(noise.plane(z, axis), expected)

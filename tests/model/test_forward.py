@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brainseg.data.slices import Volume
-from brainseg.model.forward import volume_views
+from brainseg.model.forward import half, volume_views
 from brainseg.params import shipped
 from brainseg.preprocess.inputs import InputParams
 
@@ -29,3 +29,10 @@ def test_slices_without_brain_are_not_shown_and_have_no_tumour(tta: bool, times:
     assert shown == [2] * times + [1] * times
     np.testing.assert_array_equal(found[brain], 1)
     assert not found[[0, 3]].any()
+
+
+def test_half_precision_is_numpys_to_the_bit_also_where_numbers_are_too_small_for_an_exponent() -> None:
+    every = np.arange(0x3C01, dtype=np.uint16).view(np.float16).astype(np.float32)  # 0 to 1
+    between = (every[1:] + every[:-1]) / 2  # which round to the even one
+    found = np.concatenate([every, between, np.nextafter(between, 0), np.nextafter(between, 1)])
+    np.testing.assert_array_equal(half(found).view(np.uint16), found.astype(np.float16).view(np.uint16))

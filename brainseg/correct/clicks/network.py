@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
-from scipy.special import expit
 
-from brainseg.compiled import compile_graph
+from brainseg.compiled import compile_graph, sigmoid
+from brainseg.connected import label
 from brainseg.correct.answer import Answerer, Click, Prepared, require_fitting
 from brainseg.correct.clicks.inputs import ClickInputs
 from brainseg.correct.geodesic import GeodesicAnswerer
 from brainseg.data.slices import Bool
 from brainseg.errors import DataError, extra
-from brainseg.evaluation.components import CONNECTIVITY_26
 from brainseg.files import sha256
 from brainseg.inference.graphs import has_graph, read_graph
 from brainseg.inference.openvino import compile_cached
@@ -76,7 +74,7 @@ def of_click(changed: Bool, click: Click, place: int) -> Bool:
         click: the reason.
         place: of the click's slice among the k.
     """
-    labels, _ = ndimage.label(changed, CONNECTIVITY_26)
+    labels, _ = label(changed)
     rows = slice(max(0, click.row - TOUCH), click.row + TOUCH + 1)
     columns = slice(max(0, click.column - TOUCH), click.column + TOUCH + 1)
     touched = np.unique(labels[place, rows, columns])
@@ -103,7 +101,7 @@ def load_answerer(path: Path | None = None, precision: str = FLOAT32) -> Network
         logits = compile_graph(read_graph(path, digest, precision))
     else:
         logits = compile_cached(digest[:16], lambda: _exported(path))
-    return NetworkAnswerer(lambda inputs: np.asarray(expit(logits(inputs)), np.float32), info.inputs)
+    return NetworkAnswerer(lambda inputs: sigmoid(logits(inputs)), info.inputs)
 
 
 def best_answerer() -> Answerer:
