@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from brainseg.data import slices
+from brainseg.data.on_disk import OnDisk, each
 from brainseg.data.slices import SliceSet
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.errors import DataError
@@ -52,7 +53,7 @@ def evaluate_models(
     division = load_section(params, "split", SplitParams)
     require_free(reports / "overlays")
     wanted = split_slices(read_split(split), "test")
-    truths = {p: select(slices.load(data / f"{p}.npz"), numbers) for p, numbers in wanted.items()}
+    truths = OnDisk(wanted, lambda p: select(slices.load(data / f"{p}.npz"), wanted[p]))
     found = {model: _read(predictions / model, truths) for model in MODELS}
     results = measure(truths, found, division, settings, seed)
     trust = judged(read_rows(metrics / "trust_features.csv"), load_calibrations(), seed, settings.bootstrap)
@@ -67,20 +68,21 @@ def evaluate_models(
     with atomic_path(metrics / "summary.md") as temporary:
         text = summary_markdown(results.test, results.paired, phantom=sources.phantom)
         temporary.write_text(text, encoding="utf-8")
-    masks = {model: {p: prediction.mask for p, prediction in of.items()} for model, of in found.items()}
+    masks = {model: each(of, lambda prediction: prediction.mask) for model, of in found.items()}
     per_patient = results.tables["per_patient"]
     write_overlays(reports / "overlays", truths, masks, per_patient, settings.overlays, division.leaky)
     write_page(reports / "index.html", sources, before_and_after, truths, found)
     say(format_table(json.loads((metrics / "test.json").read_text())))
 
 
-def _read(folder: Path, truths: Mapping[str, SliceSet]) -> dict[str, Prediction]:
-    found = {path.stem: load_prediction(path) for path in sorted(folder.glob("*.npz"))}
-    for patient, prediction in found.items():
+def _read(folder: Path, truths: Mapping[str, SliceSet]) -> Mapping[str, Prediction]:
+    def load(patient: str) -> Prediction:
+        prediction = load_prediction(path := folder / f"{patient}.npz")
         if patient in truths and prediction.slices.tolist() != truths[patient].slices.tolist():
-            path = folder / f"{patient}.npz"
             raise DataError(f"{path} is of other slices than the split's test slices; run postprocess again.")
-    return found
+        return prediction
+
+    return OnDisk(sorted(path.stem for path in folder.glob("*.npz")), load)
 
 
 if __name__ == "__main__":

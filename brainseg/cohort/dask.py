@@ -20,6 +20,7 @@ import brainseg
 from brainseg.cohort.dask_executor import DaskExecutor
 from brainseg.cohort.outputs import staging
 from brainseg.cohort.predict import Settings
+from brainseg.cohort.processes import without_interrupts
 from brainseg.errors import DataError
 from brainseg.scans.case import Case
 from brainseg.terminal import say
@@ -147,16 +148,18 @@ def _client(scheduler: str, workers: int) -> Iterator[Client]:
         with client:
             yield client
         return
-    with (
-        dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}),  # a worker that died starts anew, slowly
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
-            env={"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers))},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):  # fmt: skip
-        yield client
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1 hour"}):  # a worker that died is slow to return
+        with without_interrupts():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                env={"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers))},
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield client
 
 
 @contextmanager

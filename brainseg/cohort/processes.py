@@ -8,9 +8,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
@@ -100,8 +100,8 @@ class _Process:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        _hear_no_interrupts()
-        self._process.start()
+        with without_interrupts():
+            self._process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self._ready = False
 
@@ -138,11 +138,18 @@ class _Process:
         self._process.join()
 
 
-def _hear_no_interrupts() -> None:
-    """What this thread starts does not hear of Ctrl-C, not even while it imports: the parent stops it."""
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # else the first start would, and let the signal through again
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """What is started within the block does not hear of Ctrl-C, not even while it imports: the parent stops it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else the first start would, and let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from brainseg.data.on_disk import each
 from brainseg.data.slices import SliceSet
 from brainseg.data.splits import SplitParams
 from brainseg.evaluation import calibration, tables
@@ -54,7 +57,7 @@ def measure(
     """
     scores, counts, summaries = {}, {}, {}
     for model, of_model in predictions.items():
-        scores[model] = evaluate(truths, {patient: found.mask for patient, found in of_model.items()})
+        scores[model] = evaluate(truths, each(of_model, lambda found: found.mask))
         counts[model] = _count(truths, of_model)
         error = calibration.expected_calibration_error(counts[model])
         worth = {"ece": error, "average_precision": calibration.average_precision(counts[model])}
@@ -74,8 +77,8 @@ def measure(
 
 
 def _count(truths: Mapping[str, SliceSet], found: Mapping[str, Prediction]) -> calibration.Counts:
-    each = [calibration.count_levels(found[p].probability, truth.masks, truth.brain) for p, truth in truths.items()]
-    return sum(each[1:], start=each[0])
+    counts = (calibration.count_levels(found[p].probability, truth.masks, truth.brain) for p, truth in truths.items())
+    return functools.reduce(operator.add, counts)
 
 
 def _paired(scores: Mapping[str, Evaluation], settings: EvaluateParams, seed: int) -> dict[str, Any]:

@@ -55,13 +55,14 @@ def test_a_cohort_loses_a_worker_and_gives_the_bytes_of_one_machine(cluster, pro
     job = cluster.sbatch(tmp_path, SCRIPTS / "cohort.sh", *more, **variables)
     said = tmp_path / f"slurm-{job}.out"
     ended = lambda: not cluster.states(job)  # noqa: E731
-    wait_until(lambda: ended() or ": tumour of" in said.read_text(), seconds=600)
+    wait_until(lambda: ended() or (said.exists() and ": tumour of" in said.read_text()), seconds=600)
     workers = str(int(job) + 1)
-    assert cluster.states(f"{workers}_1") == {"RUNNING"}
+    assert cluster.states(f"{workers}_1") == {"RUNNING"}, said.read_text()
     cluster.said(tmp_path, "scancel", f"{workers}_1")
     wait_until(ended, seconds=600)
     assert results(tmp_path / "out") == results(folder / "out"), said.read_text()
-    assert f"{len(CASES)} cases: {len(CASES)} segmented" in said.read_text()
+    assert f"{len(CASES)} cases: " in said.read_text()
+    assert "failed" not in said.read_text(), "a case may be done before, where its worker ended before it could say so"
     wait_until(lambda: not cluster.states(workers))
     assert not list(tmp_path.glob(".brainseg-dask-*"))
 

@@ -66,7 +66,7 @@ def test_a_killed_worker_costs_nothing_but_time(folder, tmp_path):
         workers[0].kill()
         status, said = end(process)
     assert (status, said.replace(f"no worker has joined {address} yet; the cases wait for one.\n", "")) == (0, "")
-    assert files(tmp_path / "out") == files(folder / "out")
+    assert results(tmp_path / "out") == results(folder / "out")
 
 
 def test_a_killed_scheduler_is_a_sentence_and_a_rerun_does_the_rest(folder, tmp_path):
