@@ -51,7 +51,8 @@ def train_network(
     network_params = load_section(params, network, NetworkTrainParams)
     seed, tables = load_seed(params), (read_index(index), read_split(split))
     gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
-    say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
+    if is_first():
+        say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
     reporter = _Lines(network_params.epochs)
     trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from brainseg.errors import TrainingError
+
+_LAUNCHER = "BRAINSEG_LAUNCHER"
+"""Number of the process that started torchrun."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ def launch(processes: int, nodes: int, module: str, arguments: Sequence[str]) ->
             torchrun can start.
     """
     if processes * nodes == 1 or "WORLD_SIZE" in os.environ or "SLURM_PROCID" in os.environ:
+        if _LAUNCHER in os.environ:
+            threading.Thread(target=_follow, args=(int(os.environ[_LAUNCHER]), os.getppid()), daemon=True).start()
         return False
     if nodes > 1:
         raise TrainingError(
@@ -98,10 +105,26 @@ def launch(processes: int, nodes: int, module: str, arguments: Sequence[str]) ->
             f"--nproc-per-node {processes} -m {module} ..."
         )
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    ended = subprocess.run([*torchrun, "-m", module, *arguments], check=False)
+    environment = os.environ | {_LAUNCHER: str(os.getpid())}
+    ended = subprocess.run([*torchrun, "-m", module, *arguments], check=False, env=environment)
     if ended.returncode:
         raise TrainingError(
             "one of the processes of the training failed, and all were stopped; mend what it said, and the same "
             "command continues after the last whole epoch."
         )
+    return True
+
+
+def _follow(launcher: int, torchrun: int) -> None:
+    """End this process where either of those that started it was killed: a rerun would train beside it."""
+    while os.getppid() == torchrun and _runs(launcher):
+        time.sleep(1)
+    os._exit(1)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
     return True

@@ -81,14 +81,18 @@ def test_two_processes_train_as_well_as_one_give_the_same_bytes_and_go_on_after_
         end(start(folder, tmp_path / name, devices))
     dice = {name: json.loads((tmp_path / name / "train_unet.json").read_text())["val_dice"] for name in ("one", "two")}
     assert dice["two"] == pytest.approx(dice["one"], abs=0.15)
-    killed = start(folder, tmp_path / "killed", 2)
-    wait_until(lambda: any((tmp_path / "killed" / "state" / "unet").glob("[!.]*.pt")), seconds=600)
-    processes = subprocess.run(["pgrep", "-g", str(os.getpgid(killed.pid)), "-f", "stages.train unet"], text=True,
-                               capture_output=True, check=True).stdout.split()  # fmt: skip
-    os.kill(int(processes[-1]), signal.SIGKILL)
-    said = killed.communicate(timeout=600)[0]
-    assert killed.returncode == 2
-    assert "one of the processes of the training failed, and all were stopped" in said
-    assert "continuing after epoch" in end(start(folder, tmp_path / "killed", 2))
-    again, first = (load_file(tmp_path / name / "unet.safetensors") for name in ("killed", "two"))
-    assert all(torch.equal(again[key], first[key]) for key in first)
+    for name, killed in (("worker", "-u -m stages.train"), ("torchrun", "torch.distributed.run")):
+        out = tmp_path / name
+        run = start(folder, out, 2)
+        wait_until(lambda out=out: any((out / "state" / "unet").glob("[!.]*.pt")), seconds=600)
+        found = subprocess.run(
+            ["pgrep", "-g", str(run.pid), "-f", "--", killed], text=True, capture_output=True, check=True
+        )
+        os.kill(int(found.stdout.split()[-1]), signal.SIGKILL)
+        said = run.communicate(timeout=600)[0]
+        assert run.returncode == 2
+        assert "one of the processes of the training failed, and all were stopped" in said
+        assert "epoch 6/6" not in said
+        assert "continuing after epoch" in end(start(folder, out, 2))
+        again, first = (load_file(path / "unet.safetensors") for path in (out, tmp_path / "two"))
+        assert all(torch.equal(again[key], first[key]) for key in first)
