@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
 from brainseg.model.dataset import gather
+from brainseg.model.processes import is_first, launch
 from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
 from brainseg.model.training import Reporter, Trained, finish, train
@@ -44,10 +46,13 @@ def train_network(
     encoder, its epochs and its learning rate.
     """
     train_params = load_section(params, "train", TrainParams)
+    if launch(train_params.devices, train_params.nodes, "stages.train", sys.argv[1:]):
+        return
     network_params = load_section(params, network, NetworkTrainParams)
     seed, tables = load_seed(params), (read_index(index), read_split(split))
     gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
-    say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
+    if is_first():
+        say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
     reporter = _Lines(network_params.epochs)
     trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky
@@ -65,6 +70,8 @@ def train_network(
         metrics={},
         brainseg=brainseg.__version__,
     )
+    if not is_first():
+        return
     save_model(out, trained.state, info)
     columns = ["epoch", "lr", "train_loss", "val_dice"]
     write_csv(metrics / f"history_{network}.csv", pd.DataFrame(trained.history).reindex(columns=columns))
@@ -95,9 +102,12 @@ class _Lines(Reporter):
         self.epochs, self.started, self.done = epochs, time.monotonic(), 0
 
     def resumed(self, epoch: int) -> None:
-        say(f"continuing after epoch {epoch}")
+        if is_first():
+            say(f"continuing after epoch {epoch}")
 
     def epoch(self, row: dict[str, float]) -> None:
+        if not is_first():
+            return
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60

@@ -16,7 +16,9 @@ class TrainParams(InputParams):
 
     Attributes:
         device: `auto` takes CUDA where there is one.
-        batch_size: slices per optimiser step.
+        devices: processes on each node, a device each.
+        nodes: machines; more than one are started by SLURM or torchrun.
+        batch_size: slices per optimiser step, of all processes together.
         weight_decay: weight decay of AdamW.
         dice_weight: share of Dice in the loss, the rest is cross-entropy.
         ema_decay: decay per step of the averaged weights, which are validated and kept; 0 averages nothing.
@@ -28,6 +30,8 @@ class TrainParams(InputParams):
     """
 
     device: Literal["auto", "cpu", "cuda"]
+    devices: int = Field(ge=1, le=64)
+    nodes: int = Field(ge=1, le=1024)
     batch_size: int = Field(ge=1, le=1024)
     weight_decay: float = Field(ge=0, lt=1)
     dice_weight: float = Field(ge=0, le=1)
@@ -36,6 +40,11 @@ class TrainParams(InputParams):
     patience: int = Field(ge=1)
     replicate: int = Field(ge=0)
     augment: AugmentParams
+
+    @property
+    def processes(self) -> int:
+        """Of all nodes together."""
+        return self.devices * self.nodes
 
     @property
     def inputs(self) -> InputParams:

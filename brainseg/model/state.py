@@ -90,8 +90,19 @@ def start(
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     if accelerator == "cuda":  # on most CPUs bfloat16 is emulated, and slower than float32
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+    several = train_params.processes > 1
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=train_params.devices,
+        num_nodes=train_params.nodes,
+        strategy="ddp" if several else "auto",
+        precision=precision,
+    )
+    if several:
+        fabric.launch()
     network = channels_last(build_network(architecture, network_params, train_params.channels).to(fabric.device))
+    if several and accelerator == "cuda":  # there is none for the CPU, where `processes.agree` averages
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=network_params.lr,

@@ -19,6 +19,7 @@ from brainseg.model.dataset import TrainingData
 from brainseg.model.forward import grid_probability
 from brainseg.model.losses import dice_bce
 from brainseg.model.networks import Probabilities
+from brainseg.model.processes import Share, is_first
 from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.state import TrainingState, start
 from brainseg.preprocess.inputs import to_slice_grid
@@ -86,6 +87,7 @@ def train(
     path = _checkpoint_path(architecture, network_params, train_params, data, seed, checkpoints)
     steps = len(_batches(torch.arange(len(data.images)), train_params))
     state = start(architecture, network_params, train_params, steps)
+    share = Share(state.fabric)
     if snapshot := checkpoint.read(path):
         state.restore(snapshot)
         reporter.resumed(len(state.history))
@@ -94,9 +96,11 @@ def train(
     try:
         while not _finished(state, network_params.epochs, train_params.patience):
             epoch = len(state.history) + 1
-            loss = _epoch(state, images, masks, train_params, seed, epoch) if network_params.epochs else None
-            _validate(state, data, epoch if network_params.epochs else 0, loss)
-            checkpoint.write(path, state.snapshot())
+            loss = _epoch(state, share, images, masks, train_params, seed, epoch) if network_params.epochs else None
+            _validate(state, share, data, epoch if network_params.epochs else 0, loss)
+            if share.rank == 0:
+                checkpoint.write(path, state.snapshot())
+            share.wait()  # so that no process is an epoch ahead of what a killed run goes on from
             reporter.epoch(state.history[-1])
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(train_params) from error
@@ -141,7 +145,8 @@ def _checkpoint_path(
     environment = [seed, architecture, torch.__version__, torch.get_num_threads()]
     parts = [network_params.model_dump(), train_params.model_dump(), environment, data.images, data.masks, *truths]
     path = folder / f"{checkpoint.fingerprint(*parts)}.pt"
-    checkpoint.discard_others(folder, keep=path)
+    if is_first():
+        checkpoint.discard_others(folder, keep=path)
     return path
 
 
@@ -153,28 +158,41 @@ def _finished(state: TrainingState, epochs: int, patience: int) -> bool:
 
 
 def _batches(order: Tensor, train_params: TrainParams) -> list[Tensor]:
-    """Divide into batches; one slice left over joins the batch before, since batch norm needs two."""
-    batches = list(order.split(train_params.batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 < train_params.batch_size:
+    """Divide into batches; what is left over joins the batch before where a process would have fewer than two slices.
+
+    Batch norm needs two.
+    """
+    batches, least = list(order.split(train_params.batch_size)), 2 * train_params.processes
+    if len(batches) > 1 and len(batches[-1]) < least <= train_params.batch_size:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
 
 def _epoch(
-    state: TrainingState, images: Tensor, masks: Tensor, train_params: TrainParams, seed: int, epoch: int
+    state: TrainingState,
+    share: Share,
+    images: Tensor,
+    masks: Tensor,
+    train_params: TrainParams,
+    seed: int,
+    epoch: int,
 ) -> float:
     """One pass over the training slices; returns the mean loss."""
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
-    torch.manual_seed(_mix(seed, epoch))  # layers that draw by themselves
+    torch.manual_seed(_mix(seed, epoch, *([share.rank] if share.rank else [])))  # layers that draw by themselves
     network, optimizer = state.wrapped
     network.train()
     total = 0.0
     batches = _batches(torch.randperm(len(images), generator=generator), train_params)
     for batch in progress(batches, f"epoch {epoch}"):
-        batch = batch.to(images.device)
-        image, mask = augment(images[batch].float(), masks[batch, None].float(), train_params.augment, generator)
+        rows = share.rows(len(batch))
+        mine = batch[rows].to(images.device)
+        image, mask = augment(
+            images[mine].float(), masks[mine, None].float(), train_params.augment, generator, rows, len(batch)
+        )
         loss = dice_bce(network(image.contiguous(memory_format=torch.channels_last)), mask, train_params.dice_weight)
-        value = loss.item()
+        loss = share.weigh(loss, len(mine), len(batch))
+        value = share.mean(loss).item()
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} in epoch {epoch}; lower the learning rate (unet.lr or unetpp.lr) "
@@ -186,20 +204,24 @@ def _epoch(
         optimizer.step()
         assert state.schedule is not None
         state.schedule.step()
+        share.agree(state.network)
         state.average.update_parameters(state.network)
         total += value * len(batch)
     return total / len(images)
 
 
-def _validate(state: TrainingState, data: TrainingData, epoch: int, loss: float | None) -> None:
+def _validate(state: TrainingState, share: Share, data: TrainingData, epoch: int, loss: float | None) -> None:
     """Score the averaged weights on whole validation volumes; keep them if they are the best."""
     network = state.average.module.eval()
     probabilities = Probabilities(network)
     scores = {}
-    for patient, volume in data.validation.items():
+    for patient in list(data.validation)[share.rank :: share.world]:
+        volume = data.validation[patient]
         grid = grid_probability(probabilities, volume.inputs, tta=False)
         prediction = to_slice_grid(grid, volume.box, *volume.truth.shape[1:]) >= 0.5
         scores[patient] = overlap(volume.truth, prediction).dice
+    found = share.gather(scores)
+    scores = {patient: found[patient] for patient in data.validation}
     row = {"epoch": epoch, "lr": state.optimizer.param_groups[0]["lr"]}
     row |= {"val_dice": float(np.mean(list(scores.values())))} if scores else {}
     state.history.append(row | ({"train_loss": loss} if loss is not None else {}))
