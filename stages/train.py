@@ -36,10 +36,10 @@ def train_network(
     out: Annotated[Path, typer.Argument(help="Model file to write, .safetensors; its JSON goes beside it.")],
     metrics: Annotated[Path, typer.Argument(help="Folder for train_NETWORK.json and history_NETWORK.csv.")],
     checkpoints: Annotated[Path, typer.Option(help="State of an unfinished training.")] = Path("checkpoints"),
-    validate: Annotated[bool, typer.Option(help="Score each epoch on validation patients; else keep the last.")] = True,
+    validate: Annotated[bool, typer.Option(help="Score each epoch on validation patients.")] = True,
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Train one network and keep the epoch with the best whole-volume Dice on validation patients.
+    """Train one network and keep its last epoch, or by `train.keep` the best on validation patients.
 
     Killed at any moment, the same command continues from the last whole epoch and ends with the same
     bytes as one that was never killed. All networks share the section `train`; that of the network's name has its
@@ -53,7 +53,7 @@ def train_network(
     gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
     if is_first():
         say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
-    reporter = _Lines(network_params.epochs)
+    reporter = _Told(network_params.epochs, metrics / f"history_{network}.csv")
     trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
@@ -73,19 +73,17 @@ def train_network(
     if not is_first():
         return
     save_model(out, trained.state, info)
-    columns = ["epoch", "lr", "train_loss", "val_dice"]
-    write_csv(metrics / f"history_{network}.csv", pd.DataFrame(trained.history).reindex(columns=columns))
     write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if not isinstance(v, list | dict)})
     finish(checkpoints / network)
 
 
 def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky: bool) -> dict[str, object]:
-    best, scores = trained.best_row, trained.scores
+    best, scores = trained.kept_row, trained.scores
     validated = {"val_dice": best["val_dice"], "val_dice_median": statistics.median(scores.values())} if scores else {}
     return {
         "leaky": leaky,
         **validated,
-        "best_epoch": best["epoch"],
+        "kept_epoch": best["epoch"],
         "epochs": trained.history[-1]["epoch"],
         "train_slices": slices,
         "train_patients": len(patients),
@@ -95,19 +93,22 @@ def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky
     }
 
 
-class _Lines(Reporter):
-    """One line per epoch, with the time left at the present pace."""
+class _Told(Reporter):
+    """One line per epoch, with the time left at the present pace, and the curves so far, for whoever plots them."""
 
-    def __init__(self, epochs: int):
-        self.epochs, self.started, self.done = epochs, time.monotonic(), 0
+    def __init__(self, epochs: int, curves: Path):
+        self.epochs, self.curves, self.started, self.done = epochs, curves, time.monotonic(), 0
 
     def resumed(self, epoch: int) -> None:
         if is_first():
             say(f"continuing after epoch {epoch}")
 
-    def epoch(self, row: dict[str, float]) -> None:
+    def epoch(self, history: list[dict[str, float]]) -> None:
         if not is_first():
             return
+        columns = ["epoch", "lr", "train_loss", "val_dice"]
+        write_csv(self.curves, pd.DataFrame(history).reindex(columns=columns))
+        row = history[-1]
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60

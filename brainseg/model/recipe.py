@@ -23,7 +23,8 @@ class TrainParams(InputParams):
         dice_weight: share of Dice in the loss, the rest is cross-entropy.
         ema_decay: decay per step of the averaged weights, which are validated and kept; 0 averages nothing.
         grad_clip: largest gradient norm.
-        patience: epochs without a better validation Dice before training stops.
+        keep: which epoch's averaged weights are kept: the `last`, or the `best` on the validation patients.
+        patience: epochs without a better validation Dice before training stops, where the best is kept.
         replicate: number of the repetition; another one draws initial weights, order and augmentation anew on
             the same split.
         augment: strengths.
@@ -37,6 +38,7 @@ class TrainParams(InputParams):
     dice_weight: float = Field(ge=0, le=1)
     ema_decay: float = Field(ge=0, lt=1)
     grad_clip: float = Field(gt=0)
+    keep: Literal["last", "best"]
     patience: int = Field(ge=1)
     replicate: int = Field(ge=0)
     augment: AugmentParams

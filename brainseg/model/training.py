@@ -28,18 +28,18 @@ from brainseg.progress import progress
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: weights of the best epoch, and how it went.
+    """What training gives: weights of the epoch that is kept, and how it went.
 
     Attributes:
-        state: averaged weights of the best epoch; of the last where there are no validation patients.
+        state: averaged weights of the epoch that is kept.
         history: one row per epoch: epoch, lr, train_loss, val_dice.
-        best_row: the row of that epoch.
+        kept_row: the row of that epoch.
         scores: its whole-volume Dice by validation patient, at a threshold of 0.5.
     """
 
     state: dict[str, Tensor]
     history: list[dict[str, float]]
-    best_row: dict[str, float]
+    kept_row: dict[str, float]
     scores: dict[str, float]
 
 
@@ -49,8 +49,8 @@ class Reporter:
     def resumed(self, epoch: int) -> None:
         """The training was interrupted and continues after this epoch."""
 
-    def epoch(self, row: dict[str, float]) -> None:
-        """An epoch is over and kept; its row of the history."""
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        """An epoch is over and its state is on the disk; a row of each, the last one's last."""
 
 
 def train(
@@ -62,7 +62,7 @@ def train(
     checkpoints: Path,
     reporter: Reporter | None = None,
 ) -> Trained:
-    """Train one network and keep the epoch with the best whole-volume validation Dice.
+    """Train one network and keep the last epoch, or the one with the best whole-volume validation Dice.
 
     Every random draw of an epoch comes from (seed, replicate, epoch), so a run that was killed continues
     from its last whole epoch and ends with the same bytes as one that never was.
@@ -71,7 +71,7 @@ def train(
         architecture: which network.
         network_params: its own section of params.yaml.
         train_params: the section `train`, which all networks share.
-        data: training slices and validation volumes; without the latter the last epoch is kept.
+        data: training slices and validation volumes; without the latter the last epoch is kept anyway.
         seed: of every draw.
         checkpoints: folder for the state of an unfinished run; emptied at the end by `finish`.
         reporter: is told what happens, as it happens.
@@ -101,7 +101,7 @@ def train(
             if share.rank == 0:
                 checkpoint.write(path, state.snapshot())
             share.wait()  # so that no process is an epoch ahead of what a killed run goes on from
-            reporter.epoch(state.history[-1])
+            reporter.epoch(state.history)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(train_params) from error
     except ValueError as error:
@@ -116,7 +116,7 @@ def train(
         if "can't allocate memory" in str(error):  # the CPU allocator has no class of its own
             raise _out_of_memory(train_params) from error
         raise
-    return Trained(state.best, state.history, state.best_row, state.best_scores)
+    return Trained(state.kept, state.history, state.kept_row, state.kept_scores)
 
 
 def finish(checkpoints: Path) -> None:
@@ -154,7 +154,7 @@ def _finished(state: TrainingState, epochs: int, patience: int) -> bool:
     if not state.history:
         return False
     last = state.history[-1]["epoch"]
-    return last >= epochs or last - state.best_row["epoch"] >= patience
+    return last >= epochs or (state.keep_best and last - state.kept_row["epoch"] >= patience)
 
 
 def _batches(order: Tensor, train_params: TrainParams) -> list[Tensor]:
@@ -211,7 +211,7 @@ def _epoch(
 
 
 def _validate(state: TrainingState, share: Share, data: TrainingData, epoch: int, loss: float | None) -> None:
-    """Score the averaged weights on whole validation volumes; keep them if they are the best."""
+    """Score the averaged weights on whole validation volumes, and keep them if that is asked for."""
     network = state.average.module.eval()
     probabilities = Probabilities(network)
     scores = {}
@@ -225,9 +225,9 @@ def _validate(state: TrainingState, share: Share, data: TrainingData, epoch: int
     row = {"epoch": epoch, "lr": state.optimizer.param_groups[0]["lr"]}
     row |= {"val_dice": float(np.mean(list(scores.values())))} if scores else {}
     state.history.append(row | ({"train_loss": loss} if loss is not None else {}))
-    if state.best_row["epoch"] == epoch:
-        state.best = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
-        state.best_scores = scores
+    if state.kept_row["epoch"] == epoch:
+        state.kept = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+        state.kept_scores = scores
 
 
 def _mix(*parts: int) -> int:
