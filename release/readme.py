@@ -68,7 +68,7 @@ def results(root: Path) -> str:
     buda, readers = PUBLISHED[:2]
     rows = [
         (
-            f"**Ensemble, cross-validated by patient: {pooled['n']} patients, by networks that never saw them**",
+            f"**Ensemble, cross-validated by patient: {pooled['n']} patients that the networks never saw**",
             f"**{pooled['dice_mean']:.3f}** ({_interval(pooled)})",
             f"{pooled['dice_median']:.3f}",
             "`metrics/crossval.json`",
@@ -88,7 +88,7 @@ def results(root: Path) -> str:
             "`studies/results/leak.json`",
         ),
         (
-            "the same slices, split at random: a leak, since other slices of the patient were in training",
+            "The same slices, split at random: a leak, because training saw other slices of the same patients",
             f"{leak['leaky_slice_dice']:.3f}",
             "",
             "`studies/results/leak.json`",
@@ -159,7 +159,7 @@ def leak_table(root: Path) -> str:
             )
         )
     counts = found[ENSEMBLE]
-    table = markdown(("model", "split by slice", "split by patient", "difference by patient", "Wilcoxon's p"), rows)
+    table = markdown(("model", "split by slice", "split by patient", "mean difference per patient", "Wilcoxon p"), rows)
     return f"{table}\n{counts['slices']} slices of {counts['patients']} patients (`studies/results/leak.json`).\n"
 
 

@@ -27,17 +27,17 @@ BARE = ("brainseg.cli", "brainseg.terminal", "brainseg.progress")
 
 PARAMETERS = """# Parameters
 
-All are in `params.yaml`. This page is made from that file and from the classes that read it. The default is what the
-committed run used.
+All parameters are in `params.yaml`. This page is made from that file and from the classes that read it. The defaults
+are the values of the committed run.
 
-Unknown keys, keys given twice and values out of range are named, with exit status 2 (`dvc repro` itself then ends with
-255). `python -m stages.check` checks the whole file without running anything.
+If a key is unknown or given twice, or a value is out of range, the stage says so and ends with exit status 2
+(`dvc repro` itself then ends with 255). `python -m stages.check` checks the whole file without running anything.
 
 """
 
 PYTHON = """# Python
 
-Most programs need `brainseg.segment` alone. The rest is here for those who add to the library.
+Most programs need only `brainseg.segment`. The rest is for those who extend the library.
 
 ```{eval-rst}
 .. autofunction:: brainseg.segment
@@ -46,8 +46,8 @@ Most programs need `brainseg.segment` alone. The rest is here for those who add 
    :members:
 ```
 
-In signatures `U8`, `Bool`, `Int` and `Float` are NumPy arrays of uint8, bool, int64 and float32; each docstring says
-their shapes. `Spacing` is millimetres between slices, rows and columns.
+In signatures `U8`, `Bool`, `Int` and `Float` are NumPy arrays of uint8, bool, int64 and float32. Each docstring gives
+their shapes. `Spacing` is the distance in millimetres between slices, rows and columns.
 
 The library's rooms:
 

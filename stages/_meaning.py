@@ -1,6 +1,7 @@
 """What Python code means, as text: the same for two spellings that compute the same, on every Python from 3.11 on.
 
-Left out are comments, docstrings, annotations, what errors say, what help says, and what pydantic only checks.
+Left out are comments, docstrings, annotations, what errors say, what help says, warnings that are not shown, and what
+pydantic only checks.
 """
 
 from __future__ import annotations
@@ -120,6 +121,8 @@ class _Stripper(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
         if isinstance(node.value, ast.Constant):
             return None  # a docstring, or the line below a constant that explains it
+        if isinstance(node.value, ast.Call) and self._only_hushes(node.value):
+            return None
         self.generic_visit(node)
         return node
 
@@ -160,6 +163,12 @@ class _Stripper(ast.NodeTransformer):
         node.keywords = [keyword for keyword in node.keywords if keyword.arg not in dropped]
         self.generic_visit(node)
         return node
+
+    def _only_hushes(self, node: ast.Call) -> bool:
+        """A warning that is no longer shown: it computes nothing."""
+        action = node.args[0] if node.args else None
+        ignored = isinstance(action, ast.Constant) and action.value == "ignore"
+        return ignored and self.resolve(node.func) == "warnings.filterwarnings"
 
     def _only_checks(self, node: ast.stmt) -> bool:
         """A pydantic validator that raises or hands on what it was given: it computes nothing."""

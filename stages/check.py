@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from brainseg.data.changed import changed_since
 from brainseg.data.index import FilterLabeledParams
 from brainseg.data.sources import DownloadParams
 from brainseg.data.splits import SplitParams
@@ -20,6 +25,7 @@ from brainseg.radiogenomics.cohort import RadiogenomicsParams
 from brainseg.terminal import say
 from stages._command import PARAMS, ParamsFile, run_command
 
+RAW = Path("data/raw")
 KINDS: dict[str, type[Params]] = {
     "download": DownloadParams,
     "filter_labeled": FilterLabeledParams,
@@ -34,8 +40,11 @@ KINDS: dict[str, type[Params]] = {
 }
 
 
-def check(params: ParamsFile = PARAMS) -> None:
-    """Check every section of params.yaml and name all mistakes at once.
+def check(
+    params: ParamsFile = PARAMS,
+    raw: Annotated[Path, typer.Option(help="The raw tree, to compare with the folder that it is a copy of.")] = RAW,
+) -> None:
+    """Check every section of params.yaml and name all mistakes at once; say if `download.path` has other slices now.
 
     A stage checks only the sections that it uses, so that a change of one does not invalidate the others.
     """
@@ -51,6 +60,13 @@ def check(params: ParamsFile = PARAMS) -> None:
     if mistakes:
         raise ParamsError(f"{params} is not fit to run with; correct it there:", mistakes)
     say(f"{params}: every section is valid")
+    warn_of_change(params, raw)
+
+
+def warn_of_change(params: Path, raw: Path) -> None:
+    """Say if the folder of the data has other slices than the raw tree, which is what runs."""
+    if changed := changed_since(load_section(params, "download", DownloadParams), raw):
+        say(f"warning: {changed}", err=True)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from brainseg.trust.model import load_calibrations
 from brainseg.trust.rows import read_rows
 from brainseg.trust.worth import judged
 from stages._command import LOG, PARAMS, ParamsFile, run_command
+from stages.check import warn_of_change
 
 
 def evaluate_models(
@@ -73,6 +74,7 @@ def evaluate_models(
     write_overlays(reports / "overlays", truths, masks, per_patient, settings.overlays, division.leaky)
     write_page(reports / "index.html", sources, before_and_after, truths, found)
     say(format_table(json.loads((metrics / "test.json").read_text())))
+    warn_of_change(params, raw)
 
 
 def _read(folder: Path, truths: Mapping[str, SliceSet]) -> Mapping[str, Prediction]:

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from brainseg.data.splits import SplitParams, read_split
-from brainseg.files import atomic_folder, require_free, write_csv, write_json
+from brainseg.files import atomic_folder, require_free, temporary_folder, write_csv, write_json
 from brainseg.inference.postprocess import PostprocessParams
 from brainseg.inference.selection import choose_all, load_trained, predict_patients, save_chosen
 from brainseg.model.dataset import split_volumes
@@ -40,7 +40,8 @@ def postprocess(
     leaky = load_section(params, "split", SplitParams).leaky
     require_free(predictions, models)
     networks, table = load_trained(trained), read_split(split)
-    chosen = choose_all(networks, split_volumes(data, table, "val", progress), settings)
+    with temporary_folder(predictions.parent) as scratch:
+        chosen = choose_all(networks, split_volumes(data, table, "val", progress), settings, scratch)
     choices = {name: each.choice for name, each in chosen.items()}
     with atomic_folder(predictions) as folder:
         found = predict_patients(networks, split_volumes(data, table, "test", progress), chosen, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +46,7 @@ def train_network(
     bytes as one that was never killed. All networks share the section `train`; that of the network's name has its
     encoder, its epochs and its learning rate.
     """
+    warnings.filterwarnings("ignore", "The `srun` command is available")  # one process needs none of SLURM's
     train_params = load_section(params, "train", TrainParams)
     if launch(train_params.devices, train_params.nodes, "stages.train", sys.argv[1:]):
         return

@@ -12,22 +12,28 @@ from brainseg.model.catalogue import ENSEMBLE, MODELS
 
 HEAD = """# What each part of the recipe is worth
 
-Whole-volume Dice on the {n} validation patients of the committed split (seed 2019), threshold 0.5, no flips and no
-clean-up; nothing here was seen on test patients. One change at a time at a small budget, so that the figures lie below
-those of the full recipe:
+The figures are whole-volume Dice on the {n} validation patients of the committed split (seed 2019). The threshold is
+0.5, without flips and clean-up. Test patients were not used. Each row changes one setting. All rows train for a short
+time, so their figures lie below those of the full recipe:
 
 ```
 {budget}
 ```
 
-`change` is the mean's against the `base` rows ({base:.3f}; in the first round against the rows with CLAHE), `patient`
-the median of the patients' changes, which one patient cannot carry alone, and `better` counts the patients whose Dice
-rose. Repetitions of one setting differ by chance alone, the means with a standard deviation of {chance:.3f}
-({noisy:.3f} with CLAHE): a single row's change of the mean by less than {twice:.3f} is not told apart from chance.
+| column | what it is |
+| --- | --- |
+| `change` | Change of the mean Dice against the `base` rows ({base:.3f}); in the first round against those with CLAHE |
+| `patient` | Median of the patients' changes, which a single patient cannot move far |
+| `better` | Patients whose Dice rose |
+| `slices`, `min` | Slices trained on; minutes of wall time, with two rows side by side on two cores |
+| `row` | Name of the row, and what it sets in addition to the command above |
 
-Made by `python -m studies.ablation table` from studies/results/ablation.json, which has the whole `dvc exp run` line of
-every row; the last column names the row and what it sets beside the budget. A missing one is made by
-`python -m studies.ablation run --only NAME`. Times are wall time with two rows side by side on two cores.
+Repeated runs of one setting differ by chance: their means have a standard deviation of {chance:.3f}
+({noisy:.3f} with CLAHE). If the mean of a single row changes by less than {twice:.3f}, the change may be chance alone.
+Such a row is called "no different" below.
+
+`python -m studies.ablation table` makes this page from studies/results/ablation.json, which has the whole `dvc exp run`
+line of every row. `python -m studies.ablation run --only NAME` computes a missing row.
 """
 COLUMNS = (
     "| what | mean | median | change | patient | better | slices | min | row |\n"
@@ -88,7 +94,7 @@ def _tested(rows: list[tuple[Any, Any]], _: dict[str, float]) -> list[str]:
         return [f"{part[key]:.3f} (n {part['n']})" for part, key in parts]
 
     head = [
-        "| what | model | slices with tumour | patients or parts of them, whole | row |",
+        "| what | model | Dice by slice | Dice by patient or part of one | row |",
         "|---|---|---:|---:|---|",
     ]
     return head + _by_model(rows, "test", cells)
@@ -120,7 +126,7 @@ def _leaks(leak: Mapping[str, Any]) -> list[str]:
     """At full length: the same slices with and without others of their patients in training."""
     lines = [
         "",
-        "| model | slices | patients | Dice with the leak | without | change by patient (95% interval) |",
+        "| model | slices | patients | Dice with the leak | without | change per patient (95% interval) |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for model, found in leak.items():

@@ -37,7 +37,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def queue(folds: Annotated[int, typer.Option(help="Number of folds.")] = 5) -> None:
     """Queue one experiment a fold."""
     for fold in range(folds):
-        subprocess.run([*_line(folds, fold, "--queue"), "evaluate"], check=True)
+        subprocess.run([*_line(folds, fold, ["--queue"]), "evaluate"], check=True)
 
 
 @app.command()
@@ -63,15 +63,15 @@ def run(
         where = "here" if here else f"elsewhere, and shared by {remote}"
         typer.echo(f"fold {fold} was run {where}; dvc exp remove {name} lets it be run again.")
     else:
-        subprocess.run([*_line(folds, fold, "--pull"), "evaluate"], check=True)
+        subprocess.run([*_line(folds, fold, ["--pull"] if remote is not None else []), "evaluate"], check=True)
         here = True
     if remote is not None and here:
         exchange.share(remote, name)
 
 
-def _line(folds: int, fold: int, how: str) -> list[str]:
+def _line(folds: int, fold: int, how: list[str]) -> list[str]:
     sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
-    return [sys.executable, "-m", "dvc", "exp", "run", how, "--name", f"{PREFIX}{fold}", *sets]
+    return [sys.executable, "-m", "dvc", "exp", "run", *how, "--name", f"{PREFIX}{fold}", *sets]
 
 
 @app.command()

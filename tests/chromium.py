@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE_MS = 120_000
+"""WebGL is drawn by the CPU, on a machine that may have other work."""
 PROGRAM = next((found for name in NAMES if (found := shutil.which(name))), None)
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None and not os.environ.get("BRAINSEG_REQUIRE_TOOLS"),

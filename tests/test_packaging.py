@@ -88,7 +88,7 @@ def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
     plain = requirements(*PROJECT["dependencies"])
     assert "openvino" in plain
     assert not plain.keys() & {canonicalize_name(name) for name in PIPELINE_IMPORTS.values()}
-    assert {"brainseg[cluster]", "brainseg[pipeline]", "brainseg[radiogenomics]", "brainseg[torch]"} == {
+    assert {f"brainseg[{name}]" for name in ("cluster", "dicomweb", "pipeline", "radiogenomics", "torch")} == {
         text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")
     }
 
@@ -150,12 +150,8 @@ def test_predicting_and_viewing_import_nothing_of_the_extras():
     """Static: what the rooms behind `predict`, `view` and `edit` reach through module-level imports."""
     declared = requirements(*EXTRAS["pipeline"], *EXTRAS["torch"])
     assert declared.keys() == set(PIPELINE_IMPORTS.values())
-    rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view", "edit")]
-    roots = [
-        ROOT / "brainseg" / "cli.py",
-        ROOT / "brainseg" / "__init__.py",
-        *(p for r in rooms for p in r.glob("*.py")),
-    ]
+    rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view", "edit", "cli")]
+    roots = [ROOT / "brainseg" / "__init__.py", *(p for r in rooms for p in r.glob("*.py"))]
     assert len(roots) > 20
     seen: set[Path] = set()
     while roots:
@@ -170,7 +166,12 @@ def test_predicting_and_viewing_import_nothing_of_the_extras():
 
 def test_every_import_of_the_package_is_declared():
     declared = requirements(
-        *PROJECT["dependencies"], *EXTRAS["torch"], *EXTRAS["pipeline"], *EXTRAS["radiogenomics"], *EXTRAS["cluster"]
+        *PROJECT["dependencies"],
+        *EXTRAS["torch"],
+        *EXTRAS["pipeline"],
+        *EXTRAS["radiogenomics"],
+        *EXTRAS["cluster"],
+        *EXTRAS["dicomweb"],
     ).keys()
     providers = packages_distributions()
     for path in (ROOT / "brainseg").rglob("*.py"):

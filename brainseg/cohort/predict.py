@@ -113,7 +113,8 @@ def predict_cases(
     cases = [case for case in cases if not case.problem]
     _require_elsewhere(cases, settings.out)
     if settings.truth is not None:
-        find_truths(settings.truth, [case.name for case in cases])
+        truths = find_truths(settings.truth, [case.name for case in cases])
+        cases = [replace(case, truth=truths[case.name].absolute()) for case in cases]
     shared = shared_files(cases, settings.out)
     prepare(cases, settings.out, overlay=settings.overlay, probability=settings.probability, redo=settings.redo)
     if shared is not None:

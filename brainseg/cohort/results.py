@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import brainseg
-from brainseg.cohort.records import are_there, read_record
+from brainseg.cohort.records import Record, are_there
 from brainseg.data.slices import Bool
 from brainseg.evaluation.overlap import overlap
 from brainseg.files import sha256
@@ -102,26 +102,17 @@ def fingerprint(input_digest: str, settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps([input_digest, settings], sort_keys=True).encode()).hexdigest()
 
 
-def known_truth(path: Path, case: str) -> str:
-    """The digest of the true mask that an earlier result was scored with; empty where it was not, or by no file.
-
-    Raises:
-        DataError: what is there is not brainseg's, or was changed.
-    """
-    return str(read_record(path, case).content.get("score", {}).get(TRUTH_DIGEST, ""))
+def known_truth(earlier: Record) -> str:
+    """The digest of the true mask that an earlier result was scored with; empty where it was not, or by no file."""
+    return str(earlier.content.get("score", {}).get(TRUTH_DIGEST, ""))
 
 
-def is_done(out: Path, record: str, case: str, wanted: Collection[str]) -> bool:
+def is_done(out: Path, earlier: Record, wanted: Collection[str]) -> bool:
     """Whether an earlier run segmented the same input with the same settings, and all its files are there as written.
 
     Args:
         out: folder of the results.
-        record: name of the case's JSON in it.
-        case: its name.
+        earlier: the case's record in it.
         wanted: fingerprints, each of which will do.
-
-    Raises:
-        DataError: what is there is not brainseg's, or was changed.
     """
-    found = read_record(out / record, case)
-    return found.whole and found.content.get("fingerprint") in wanted and are_there(out, found.files)
+    return earlier.whole and earlier.content.get("fingerprint") in wanted and are_there(out, earlier.files)

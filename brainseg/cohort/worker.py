@@ -8,9 +8,8 @@ from typing import Any
 from brainseg.cohort.outputs import log_name, record_name, staging, write_log
 from brainseg.cohort.overlay import write_overlay
 from brainseg.cohort.predict import Outcome, Settings
-from brainseg.cohort.records import publish
+from brainseg.cohort.records import publish, read_record
 from brainseg.cohort.results import TRUTH_DIGEST, fingerprint, is_done, known_truth, made_by, report
-from brainseg.cohort.truth import find_truths
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.files import sha256
 from brainseg.scans.cases import Case
@@ -49,16 +48,15 @@ class Worker:
         same = made_by(segmenter.models, segmenter.tta) | {
             key: value for key, value in asdict(settings).items() if key not in _NOT_OF_THE_RESULT
         }
-        found, truth = case.digest, None
-        if settings.truth is not None:
-            truth = find_truths(settings.truth, [case.name])[case.name]
+        found, truth, earlier = case.digest, case.truth, read_record(settings.out / record, case.name)
+        if truth is not None:
             same |= _scored_by(sha256(truth))
         wanted = fingerprint(found, same)
         enough = {wanted}
         if not settings.score and truth is None:  # a score that is there is not lost
-            scored = (same | {"score": True}, same | _scored_by(known_truth(settings.out / record, case.name)))
+            scored = (same | {"score": True}, same | _scored_by(known_truth(earlier)))
             enough |= {fingerprint(found, with_score) for with_score in scored}
-        if not settings.redo and is_done(settings.out, record, case.name, enough):
+        if not settings.redo and is_done(settings.out, earlier, enough):
             return Outcome(case.name, "skipped")
         scan = case.read(truth=settings.score and truth is None, trust=settings.trust_input)
         if truth is not None:

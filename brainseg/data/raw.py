@@ -104,9 +104,20 @@ def decode_tif(path: Path) -> tuple[U8, bool]:
     except Exception as error:  # tifffile raises many kinds on damaged files
         if "imagecodecs" in str(error):
             raise DataError(
-                f"{path} is whole but compressed ({error}); install it with pip, or save the file uncompressed."
+                f"{path} is whole but compressed{_by(error)}; pip install imagecodecs, or save the file uncompressed."
             ) from None
-        raise DataError(f"{path} cannot be read as TIF ({error}); fetch it again.") from None
+        raise DataError(f"{path} cannot be read as TIF ({why_unreadable(error)}); fetch it again.") from None
+
+
+def _by(error: Exception) -> str:
+    """The compression that tifffile's error names."""
+    found = re.search(r"COMPRESSION\.(\w+)", str(error))
+    return f" as {found[1]}" if found else ""
+
+
+def why_unreadable(error: Exception) -> str:
+    """What tifffile's error means to a person."""
+    return "it does not begin as a TIF does" if "not a TIFF file" in str(error) else "it is damaged, or was cut off"
 
 
 def _require_size(path: Path, shape: tuple[int, ...]) -> None:

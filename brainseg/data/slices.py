@@ -110,7 +110,7 @@ def load(path: Path) -> SliceSet:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `dvc repro` makes it.") from None
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a slice set ({error}); remove it and run `dvc repro`.") from None
+        raise DataError(f"{path} is not a slice set ({why_no_arrays(error)}); remove it and run `dvc repro`.") from None
 
 
 def patients(folder: Path) -> list[str]:
@@ -123,3 +123,8 @@ def patients(folder: Path) -> list[str]:
     if not found:
         raise DataError(f"{folder} holds no slice set (*.npz); `dvc repro` makes them.")
     return found
+
+
+def why_no_arrays(error: Exception) -> str:
+    """What numpy's error of an .npz file means to a person."""
+    return f"it has no {error.args[0].split()[0]}" if isinstance(error, KeyError) else "it is damaged, or was cut off"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainseg.data.slices import U8, Bool, Float, Int, Stack
+from brainseg.data.slices import U8, Bool, Float, Int, Stack, why_no_arrays
 from brainseg.errors import DataError
 from brainseg.files import atomic_path
 from brainseg.inference.postprocess import Choice, apply
@@ -110,7 +110,9 @@ def load_prediction(path: Path) -> Prediction:
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `dvc repro postprocess` makes it.") from None
     except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a prediction ({error}); remove it and run `dvc repro`.") from None
+        raise DataError(
+            f"{path} is not a prediction ({why_no_arrays(error)}); remove it and run `dvc repro`."
+        ) from None
     if found.mask.shape != found.probability.shape or len(found.mask) != len(found.slices):
         raise DataError(f"{path} holds a mask {found.mask.shape} for {len(found.slices)} slices; predict again.")
     return found

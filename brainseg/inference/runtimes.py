@@ -30,6 +30,7 @@ class Runtime:
         devices: that it runs on.
         precisions: of its arithmetic.
         load: makes a network of its .safetensors, that file's SHA-256, a device and a precision.
+        sees: whether this machine has one of the devices; asked only where the packages are installed.
     """
 
     packages: tuple[str, ...]
@@ -37,6 +38,7 @@ class Runtime:
     devices: tuple[str, ...]
     precisions: tuple[str, ...]
     load: Callable[[Path, str, str, str], Network]
+    sees: Callable[[str], bool]
 
     @property
     def missing(self) -> str | None:
@@ -63,10 +65,25 @@ def _torch(path: Path, digest: str, device: str, precision: str) -> Network:
     return load_network(path, device)
 
 
+def _torch_sees(device: str) -> bool:
+    if device in ("cpu", "cuda"):
+        return device == "cpu" or cuda_is_there()
+    import torch
+
+    return {"mps": torch.backends.mps, "xpu": torch.xpu}[device].is_available()
+
+
 # In the order in which `auto` takes them.
 RUNTIMES: Mapping[str, Runtime] = {
-    "openvino": Runtime(("openvino",), None, ("cpu",), (FLOAT32, INT8), _openvino),
-    "torch": Runtime(("torch", "segmentation_models_pytorch", "timm"), "torch", ("cpu", "cuda"), (FLOAT32,), _torch),
+    "openvino": Runtime(("openvino",), None, ("cpu",), (FLOAT32, INT8), _openvino, lambda device: device == "cpu"),
+    "torch": Runtime(
+        ("torch", "segmentation_models_pytorch", "timm"),
+        "torch",
+        ("cpu", "cuda", "mps", "xpu"),
+        (FLOAT32,),
+        _torch,
+        _torch_sees,
+    ),
 }
 DEVICES = tuple(dict.fromkeys(device for runtime in RUNTIMES.values() for device in runtime.devices))
 PRECISIONS = tuple(dict.fromkeys(precision for runtime in RUNTIMES.values() for precision in runtime.precisions))
@@ -76,6 +93,7 @@ def choose(runtime: str, device: str, precision: str) -> tuple[str, str]:
     """The runtime and the device that a wish comes to.
 
     `auto` takes CUDA where there is some and something installed that uses it, else the CPU by the first of `RUNTIMES`.
+    Other devices have to be named: nothing was measured on them.
 
     Args:
         runtime: of `RUNTIMES`, or `auto`.
@@ -83,7 +101,7 @@ def choose(runtime: str, device: str, precision: str) -> tuple[str, str]:
         precision: of `PRECISIONS`.
 
     Raises:
-        DataError: there is no such name, nothing does all of it at once, it is not installed, or there is no CUDA.
+        DataError: there is no such name, nothing does all of it, it is not installed, or no such device is there.
     """
     _require_known("runtime", runtime, (AUTO, *RUNTIMES))
     _require_known("device", device, (AUTO, *DEVICES))
@@ -106,8 +124,11 @@ def choose(runtime: str, device: str, precision: str) -> tuple[str, str]:
     if missing := RUNTIMES[chosen].missing:
         package = f"brainseg[{RUNTIMES[chosen].extra}]" if RUNTIMES[chosen].extra else missing
         raise DataError(f"{chosen} on {device} needs {missing}, which is not installed: pip install '{package}'.")
-    if device == "cuda" and not cuda_is_there():
-        raise DataError("this torch sees no CUDA device; choose --device cpu, or install a CUDA build of torch.")
+    if not RUNTIMES[chosen].sees(device):
+        name = device.upper()
+        raise DataError(
+            f"this {chosen} sees no {name} device; choose --device cpu, or install a build of it for {name}."
+        )
     return chosen, device
 
 

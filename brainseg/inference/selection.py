@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brainseg.data.slices import Bool, Float, SliceSet
+import numpy as np
+
+from brainseg.data.on_disk import OnDisk
+from brainseg.data.slices import Bool, SliceSet
 from brainseg.errors import DataError
 from brainseg.files import write_json
 from brainseg.inference.postprocess import Choice, PostprocessParams, Record, choose
@@ -16,6 +19,7 @@ from brainseg.inference.torch import load_network
 from brainseg.model.catalogue import ENSEMBLE, NETWORKS
 from brainseg.model.store import load_info, load_state, save_model
 
+_TRUTH = "truth"
 Patients = Iterable[tuple[str, SliceSet, Bool]]
 """Name, whole prepared volume, and which of its slices count (`brainseg.model.dataset.split_volumes`)."""
 
@@ -62,26 +66,34 @@ def load_trained(folder: Path) -> Networks:
     return {name: (load_network(path, "cpu"), load_info(path)) for name, path in files.items()}
 
 
-def choose_all(networks: Networks, patients: Patients, params: PostprocessParams) -> dict[str, Chosen]:
+def choose_all(networks: Networks, patients: Patients, params: PostprocessParams, scratch: Path) -> dict[str, Chosen]:
     """Choose the post-processing of each network and of their average; see `choose`.
 
     Args:
         networks: what `load_trained` gave.
         patients: validation patients.
         params: the candidates.
+        scratch: an empty folder for what the networks say, so that memory does not grow with the patients; 13 bytes a
+            pixel.
     """
-    truths: dict[str, Bool] = {}
-    found: dict[str, dict[str, Float]] = {}
+    names: list[str] = []
     for patient, whole, keep in patients:
-        truths[patient] = whole.masks[keep]
+        names.append(patient)
         wanted = dict.fromkeys((*networks, ENSEMBLE))
-        for name, values in predict_volume(networks, whole, wanted, tta=params.tta, keep=keep).probabilities.items():
-            found.setdefault(name, {})[patient] = values
+        said = predict_volume(networks, whole, wanted, tta=params.tta, keep=keep).probabilities
+        for kind, array in {_TRUTH: whole.masks[keep], **said}.items():
+            np.save(scratch / f"{patient}.{kind}.npy", array)
+    truths: Mapping[str, Bool] = _kept(scratch, names, _TRUTH)
     chosen = {}
-    for name, volumes in found.items():
-        choice, trail = choose(volumes, truths, params)
+    for name in (*networks, ENSEMBLE):
+        choice, trail = choose(_kept(scratch, names, name), truths, params)
         chosen[name] = Chosen(Record.of(choice, tta=params.tta, trail=trail), len(truths))
     return chosen
+
+
+def _kept(scratch: Path, names: Sequence[str], kind: str) -> Mapping[str, Any]:
+    """What `choose_all` wrote, read when it is asked for."""
+    return OnDisk(names, lambda patient: np.load(scratch / f"{patient}.{kind}.npy"), kept=0)
 
 
 def predict_patients(

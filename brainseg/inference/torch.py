@@ -1,4 +1,4 @@
-"""The runtime torch: needs the extra `torch`, and is the only one for CUDA."""
+"""The runtime torch: needs the extra `torch`, and is the only one for what is not a CPU."""
 
 from __future__ import annotations
 

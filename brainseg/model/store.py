@@ -131,11 +131,18 @@ def load_info(path: Path) -> ModelInfo:
         if not isinstance(plain, dict):
             raise ValueError(f"its header is a {type(plain).__name__}")
     except (SafetensorError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is not a brainseg model ({error!s}); expected safetensors with our header.") from None
+        raise DataError(
+            f"{path} is not a brainseg model ({_why(error)}); expected safetensors that it wrote."
+        ) from None
     if plain.get("format") != FORMAT:
         raise DataError(f"{path} has format {plain.get('format')}, this version reads {FORMAT}; update brainseg.")
     plain |= {name: completed(plain[name], name) for name in LATER if name in plain}
     return validate(plain, ModelInfo, where=str(path))
+
+
+def _why(error: Exception) -> str:
+    """In words of a person: those of `parse_json` are, those of safetensors are not."""
+    return str(error) if isinstance(error, ValueError) else "it is cut off, or of another program"
 
 
 def completed(content: Any, section: str) -> Any:

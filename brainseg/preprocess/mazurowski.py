@@ -111,9 +111,8 @@ def _read_keras(path: Path) -> list[tuple[str, list[Float]]]:
             for name in map(_text, group.attrs["layer_names"]):
                 names = map(_text, group[name].attrs["weight_names"])
                 layers.append((name, [np.asarray(group[name][weight][()], np.float32) for weight in names]))
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path} is no Keras weights file in the legacy layout ({reason}); {_ADVICE}") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError):
+        raise DataError(f"{path} is no Keras weights file in the legacy layout; {_ADVICE}") from None
     return [(name, arrays) for name, arrays in layers if arrays]
 
 

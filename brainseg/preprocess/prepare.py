@@ -1,4 +1,4 @@
-"""From slices to what networks see: `brainseg predict` and the pipeline are one road here."""
+"""From slices to what the networks see: `brainseg predict` and the pipeline share this code."""
 
 from __future__ import annotations
 

@@ -85,8 +85,14 @@ def read_clinical(path: Path) -> pd.DataFrame:
         return table.rename(columns={"Patient": "patient"})[["patient", *CLUSTERS]]
     except (KeyError, ValueError) as error:
         raise DataError(
-            f"{path} is not the dataset's table ({error}); expected Patient and, in numbers, {', '.join(CLUSTERS)}."
+            f"{path} is not the dataset's table ({_why(error)}); expected Patient and, in numbers, "
+            f"{', '.join(CLUSTERS)}."
         ) from None
+
+
+def _why(error: Exception) -> str:
+    """In words of a person, which those of pandas are not."""
+    return "a column is missing" if isinstance(error, KeyError) else "a cluster is no number, or it is no CSV"
 
 
 def radiogenomics(

@@ -166,5 +166,7 @@ def _parse(text: str, where: str) -> pd.DataFrame:
     try:
         table = pd.read_csv(io.StringIO(text))
         return table[list(COLUMNS)].astype({"model": str, "patient": str, "dice": float})
-    except (ValueError, KeyError) as error:
-        raise DataError(f"{where} is not a table of patients ({error}); expected {', '.join(COLUMNS)}.") from None
+    except (ValueError, KeyError):
+        raise DataError(
+            f"{where} is not a table of patients; expected CSV with the columns {', '.join(COLUMNS)}, Dice in numbers."
+        ) from None

@@ -99,15 +99,15 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _table(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path, dtype={"patient": str, "institution": str})
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({type(error).__name__}); `dvc repro` makes it.") from None
+    except (OSError, ValueError):
+        raise DataError(f"{path} is missing or damaged; `dvc repro` makes it.") from None
 
 
 def _summary(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({type(error).__name__}); `dvc repro` makes it.") from None
+    except (OSError, ValueError):
+        raise DataError(f"{path} is missing or damaged; `dvc repro` makes it.") from None
 
 
 def _commit(folder: Path) -> str | None:

@@ -19,6 +19,8 @@ SAME_SIZE = 0.01
 """Sizes that differ by less are one size, rounded."""
 SAME_DIRECTION_DEGREES = 30.0
 """Registration turns the sform by some degrees; more is another way to lie, or another plane."""
+TILT_DEGREES = 30.0
+"""Axial slices along the line of the commissures are tilted by up to 25; what more costs: docs/decisions.md."""
 SHEAR_DEGREES = 3.0
 """Axes this far off a right angle make a volume wrong by 0.1%."""
 
@@ -94,6 +96,21 @@ def shear_doubts(image: nib.Nifti1Image, where: str) -> list[str]:
         return []
     degrees = math.degrees(math.asin(min(1.0, float(cosines.max()))))
     return [f"{where} has axes that are {degrees:.0f} degrees off a right angle (a sheared affine); resample it"]
+
+
+def tilt_warnings(image: nib.Nifti1Image, where: str) -> list[str]:
+    """A sentence where the stack lies so far off the patient's axes that the mask is in doubt."""
+    from nibabel import io_orientation
+
+    unit, nearest = _unit(np.asarray(image.affine, float)), io_orientation(image.affine)[:, 0].astype(int)
+    cosines = np.abs(unit[nearest, range(3)])
+    degrees = math.degrees(math.acos(min(1.0, float(cosines.min()))))
+    if degrees < TILT_DEGREES:
+        return []
+    return [
+        f"{where} lies {degrees:.0f} degrees off the patient's axes: the networks know nearly axial slices, so from "
+        f"{TILT_DEGREES:.0f} degrees on the mask is in doubt, and near 45 another plane may be taken for axial"
+    ]
 
 
 def _forms(image: nib.Nifti1Image) -> tuple[Float64 | None, Float64 | None]:

@@ -29,6 +29,7 @@ class Case:
         problem: why there is nothing to read, in a sentence; the folder stands under `flair` then. Such a case fails by
             itself, and the others of its cohort are segmented.
         series: which series of a DICOM study is which sequence, where the user has said so.
+        truth: NIfTI file of its true mask, where the user has named one.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Case:
     left: tuple[Path, ...] = ()
     problem: str = ""
     series: Mapping[str, str] = field(default_factory=dict)
+    truth: Path | None = None
 
     @property
     def format(self) -> Format:

@@ -12,7 +12,7 @@ import numpy as np
 
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
-from brainseg.scans.affine import check_affine
+from brainseg.scans.affine import check_affine, tilt_warnings
 from brainseg.scans.axial import axial_size, on_grid
 from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
 from brainseg.scans.dicom_choice import check_lone, choose
@@ -192,12 +192,14 @@ def _volume(folder: Path, datasets: Series, trust: bool, warnings: list[str]) ->
     except (DataError, MemoryError):
         raise
     except Exception as error:  # pydicom and highdicom raise many kinds on headers that lie
+        why = f" ({' '.join(str(error).split())[:200]})" if isinstance(error, ValueError) else ""
         raise DataError(
-            f"the slices in {folder} do not make a volume ({' '.join(str(error).split())[:200]}); expected one series "
-            "of parallel slices of one size, evenly spaced."
+            f"the slices in {folder} do not make a volume{why}; expected one series of parallel slices of one size, "
+            "evenly spaced."
         ) from None
     check_affine(image, f"the series in {folder}")
     check_field(*axial_size(image), f"the series in {folder}", trust, warnings)
+    warnings.extend(tilt_warnings(image, f"the series in {folder}"))
     if not (why := inverted_by(datasets[0])):
         return image
     warnings.append(f"the series in {folder} stores white as its lowest value ({why}): inverted")

@@ -57,7 +57,8 @@ def referring(kind: str, otherwise: str) -> Iterator[None]:
         with overheard([], ""):  # of the series' attributes, which the scan's warnings have
             yield
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        why = " ".join(str(error).split())[:150]
+        lacking = getattr(error, "name", None)  # an AttributeError's: what the series has not
+        why = f"it has no {lacking}" if lacking else " ".join(str(error).split())[:150]
         raise DataError(f"no DICOM {kind} can refer to this series ({why}); {otherwise}.") from None
 
 

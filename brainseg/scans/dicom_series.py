@@ -76,5 +76,5 @@ def _read(path: Path, *, pixels: bool) -> Any:
         return pydicom.dcmread(path, stop_before_pixels=not pixels)
     except (DataError, PermissionError, MemoryError):
         raise
-    except Exception as error:  # pydicom raises many kinds on damaged files
-        raise DataError(f"{path} cannot be read as DICOM ({type(error).__name__}); copy it again.") from None
+    except Exception:  # pydicom raises many kinds on damaged files
+        raise DataError(f"{path} cannot be read as DICOM; it is damaged, copy it again.") from None

@@ -14,7 +14,7 @@ from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import Bool, Float64, size_text
 from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
-from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, size_doubts
+from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, size_doubts, tilt_warnings
 from brainseg.scans.axial import axial, axial_size, on_grid, to_stored
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
@@ -159,6 +159,7 @@ def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nift
         for sentence in (*direction_doubts(image, where), *size_doubts(image, where), *shear_doubts(image, where)):
             doubt(sentence, trust, warnings)
         check_field(*axial_size(image), where, trust, warnings)
+        warnings.extend(tilt_warnings(image, where))
 
     return check
 

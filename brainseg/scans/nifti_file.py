@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -68,8 +69,23 @@ def load(
     except (DataError, PermissionError, MemoryError):
         raise
     except Exception as error:  # nibabel raises many kinds on headers that lie, also TypeError and OverflowError
-        why = " ".join(str(error).split())[:150] or type(error).__name__
-        raise DataError(f"{path} cannot be read as NIfTI ({why}); it is damaged, copy it again.") from None
+        raise DataError(f"{path} cannot be read as NIfTI ({_why(error)}); it is damaged, copy it again.") from None
+
+
+def _why(error: Exception) -> str:
+    """In words of a person: ours are, those of gzip and nibabel are not."""
+    match error:
+        case gzip.BadGzipFile() if "CRC" in str(error):
+            return "its checksum does not fit its content"
+        case gzip.BadGzipFile():
+            return "it is not packed with gzip, as its name says"
+        case zlib.error():
+            return "what is packed in it does not unpack"
+        case EOFError():
+            return "it ends too early"
+        case ValueError():
+            return " ".join(str(error).split())[:150]
+    return "its header does not fit its content"
 
 
 def _header(path: Path, stream: IO[bytes]) -> tuple[nib.Nifti1Image, tuple[float | None, float | None]]:
@@ -111,7 +127,7 @@ def _values(stream: IO[bytes], image: nib.Nifti1Image) -> Image:
         part = stream.read(min(_CHUNK, len(raw) - begin))
         raw[begin : begin + len(part)] = np.frombuffer(part, np.uint8)
         if len(part) < min(_CHUNK, len(raw) - begin):
-            raise EOFError(f"{begin + len(part):,} of {len(raw):,} bytes of voxels are there")
+            raise ValueError(f"{begin + len(part):,} of {len(raw):,} bytes of voxels are there")
     if stream.read(1):  # at the very end, where gzip keeps its checksum
         raise ValueError(f"more bytes follow than the {len(raw):,} of {size_text(shape)} voxels of {dtype}")
     return raw.view(dtype).reshape(shape, order="F")

@@ -157,7 +157,7 @@ def missing_warning(given: tuple[str, ...]) -> list[str]:
     missing = [channel for name, channel in zip(SEQUENCES, CHANNELS, strict=True) if name not in given]
     if not missing:
         return []
-    return [f"no {' and no '.join(missing)} sequence: FLAIR takes the place, as in the training data"]
+    return [f"no {' and no '.join(missing)} sequence: FLAIR is used instead, as in the training data"]
 
 
 def check_values(values: Image, where: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from brainseg.data.raw import MOST_NUMBERS, decode_tif
+from brainseg.data.raw import MOST_NUMBERS, decode_tif, why_unreadable
 from brainseg.data.slices import U8
 from brainseg.errors import DataError
 
@@ -78,7 +78,7 @@ def _plain(path: Path) -> _Copy | None:
     except (DataError, MemoryError, PermissionError):
         raise
     except Exception as error:  # tifffile raises many kinds on damaged files
-        raise DataError(f"{path} cannot be read as TIF ({error}); fetch it again.") from None
+        raise DataError(f"{path} cannot be read as TIF ({why_unreadable(error)}); fetch it again.") from None
 
 
 def _segments(path: Path, page: Any) -> list[bytes]:

@@ -45,8 +45,8 @@ def from_text(text: str, shape: tuple[int, ...], what: str = "the unsure edge") 
     try:
         reader = zlib.decompressobj()
         bits = reader.decompress(base64.b64decode(text, validate=True), size + 1)
-    except (binascii.Error, ValueError, zlib.error) as error:
-        raise DataError(f"{what} cannot be read ({error}); run brainseg predict again.") from None
+    except (binascii.Error, ValueError, zlib.error):
+        raise DataError(f"{what} is damaged; run brainseg predict again.") from None
     if len(bits) != size or not reader.eof:
         raise DataError(f"{what} has not the {voxels} voxels of the scan; run brainseg predict again.")
     return np.unpackbits(np.frombuffer(bits, np.uint8), count=voxels).astype(bool).reshape(shape)

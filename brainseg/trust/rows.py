@@ -106,8 +106,8 @@ def read_rows(path: Path) -> Rows:
             lines, there = list(reader), reader.fieldnames or []
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; `python -m studies.trust gather` makes it.") from None
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV table ({error}); make it again.") from None
+    except (csv.Error, UnicodeDecodeError):
+        raise DataError(f"{path} is not a CSV table in UTF-8; make it again.") from None
     if missing := [name for name in COLUMNS if name not in there]:
         raise DataError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; make it again.")
     return rows_of(lines, str(path))

@@ -9,7 +9,7 @@ The scan is a synthetic patient that the package makes, so nothing has to be dow
 
 # %%
 # A scan is an array of axial slices, from the feet upwards, with anterior at the top. The last axis holds
-# pre-contrast, FLAIR and post-contrast. FLAIR alone, ``[n, height, width]``, would do, too.
+# pre-contrast, FLAIR and post-contrast. An array with FLAIR alone, ``[n, height, width]``, also works.
 
 from brainseg.data.phantom import PhantomParams, make_patient
 
@@ -17,8 +17,8 @@ patient = make_patient(index=1, params=PhantomParams(patients=2, slices=20, size
 print(patient.images.shape, patient.images.dtype)
 
 # %%
-# One call finds the brain, runs both networks, cleans the mask up, and brings it back onto the scan's grid. The spacing
-# is in millimetres between slices, rows and columns. Without it the result has voxels instead of millilitres.
+# One call finds the brain, runs both networks, cleans up the mask and transfers it to the scan's grid. The spacing is
+# the distance in millimetres between slices, rows and columns. Without it the result has voxels instead of millilitres.
 
 import brainseg
 
@@ -28,7 +28,7 @@ result = brainseg.segment(patient.images, spacing=spacing)
 print(result)
 
 # %%
-# At the end of a notebook's cell the result shows itself.
+# In a notebook, end a cell with the result to see its pictures.
 
 result
 

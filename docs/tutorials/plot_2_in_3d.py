@@ -23,7 +23,8 @@ pixel, between = 240 / 256, 150 / len(patient)
 result = brainseg.segment(patient.images, spacing=(between, pixel, pixel))
 
 # %%
-# NIfTI counts towards the patient's right, front and top. Our columns and rows run to the left and to the back.
+# The axes of this NIfTI file point to the patient's right, front and top. Our columns run to the patient's left and our
+# rows to the back, so both get a negative sign.
 
 folder = Path(mkdtemp())
 affine = np.diag([-pixel, -pixel, between, 1.0])
@@ -31,8 +32,8 @@ nib.save(nib.Nifti1Image(patient.images[..., 1].T, affine), folder / "flair.nii.
 nib.save(nib.Nifti1Image(result.mask.T.astype(np.uint8), affine), folder / "mask.nii.gz")
 
 # %%
-# In a notebook, end a cell with this widget (``pip install ipyniivue``). It needs a running kernel, so this page shows
-# the same two files with the NiiVue that brainseg ships, below.
+# In a notebook, end a cell with this widget (``pip install ipyniivue``). It needs a running kernel. This page therefore
+# shows the same two files below, with the NiiVue that is part of brainseg.
 
 from ipyniivue import NiiVue
 

@@ -34,5 +34,5 @@ for axis, title, images in zip(axes, ("raw", "brain"), (patient.images, stripped
     axis.set(title=title, xticks=[], yticks=[])
 
 # %%
-# The share of the volume that the mask covers is checked. A mask of an implausible size is refused and a classical
-# method takes its place; the record above says which method it was.
+# The share of the volume that the mask covers is checked. If the mask has an implausible size, another method is used
+# instead. The record above says which method was used.

@@ -61,6 +61,10 @@ SAME = {
         "if TYPE_CHECKING:\n  import numpy\ndef f(x: numpy.ndarray):\n  return x",
     ),
     "the message of an assertion": ("def f(x):\n  assert x", "def f(x):\n  assert x, 'no x'"),
+    "a warning that is not shown": (
+        "import warnings\ndef f():\n    warnings.filterwarnings('ignore', 'this')\n    g()",
+        "import warnings\ndef f():\n    g()",
+    ),
     "bounds that pydantic checks": (
         "class f(Params):\n  a: int = Field(default=3, ge=0)",
         "class f(Params):\n  a: int = Field(default=3, ge=1, le=20)",
@@ -79,6 +83,10 @@ OTHER = {
     "the order of statements": ("def f(x):\n  x += 1\n  x *= 2", "def f(x):\n  x *= 2\n  x += 1"),
     "which error is raised": ("def f(x):\n  raise Wrong('no')", "def f(x):\n  raise KeyError('no')"),
     "when an error is raised": ("def f(x):\n  if x > 1: raise Wrong('no')", "def f(x):\n  if x > 2: raise Wrong('no')"),
+    "a warning that is raised": (
+        "import warnings\ndef f():\n  warnings.filterwarnings('error', 'this')\n  g()",
+        "import warnings\ndef f():\n  g()",
+    ),
     "an exit status": ("def f(x):\n  raise SystemExit(1)", "def f(x):\n  raise SystemExit(2)"),
     "a text that is returned": ("def f(x):\n  return f'{x}a'", "def f(x):\n  return f'{x}b'"),
     "a text used in an error and beside it": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -74,6 +75,18 @@ def test_a_mask_from_elsewhere_fails_alone(tmp_path):
     assert (outcomes["a"].status, outcomes["b"].status) == ("done", "failed")
     assert "does not lie on the grid of its scan" in outcomes["b"].error
     assert not (tmp_path / "out" / "b.json").exists()
+
+
+def test_a_folder_of_truths_is_searched_once_for_all_cases(tmp_path):
+    scans = [save(tmp_path / "in" / f"{name}.nii.gz", FLAIR) for name in "ab"]
+    for name in "ab":
+        save(tmp_path / "truth" / f"{name}.nii.gz", TUMOUR.astype(np.uint8))
+    with mock.patch("brainseg.cohort.predict.find_truths", wraps=find_truths) as search:
+        outcomes = predict(scans, tmp_path / "out", truth=tmp_path / "truth")
+    assert [outcomes[name].report["score"]["truth"] for name in "ab"] == [
+        str(tmp_path / "truth" / f"{name}.nii.gz") for name in "ab"
+    ]
+    search.assert_called_once()
 
 
 def test_tif_slices_have_theirs_beside_them(tmp_path):

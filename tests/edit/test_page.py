@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.chromium import launch, needs_chromium
+from tests.chromium import PATIENCE_MS, launch, needs_chromium
 from tests.correct.made import SIDE, N
 
 pytestmark = needs_chromium
@@ -39,8 +39,9 @@ def look(browser):
             page.on("request", lambda asked: asked.url.startswith("data:") or page.asked_for.add(asked.url))
             page.on("pageerror", lambda error: page.complaints.append(str(error)))
             page.on("console", lambda said: said.type in ("error", "warning") and page.complaints.append(said.text))
+            page.set_default_timeout(PATIENCE_MS)
             page.goto(url)
-            page.locator("body[data-state=ready]").wait_for(timeout=60_000)
+            page.locator("body[data-state=ready]").wait_for()
             return page
 
         yield opened
@@ -52,7 +53,7 @@ def data(page, name):
 
 def settled(page, lines):
     """Wait until the server has answered, with so many lines in the journal."""
-    page.locator(f"body[data-lines='{lines}'][data-busy=false]").wait_for(timeout=60_000)
+    page.locator(f"body[data-lines='{lines}'][data-busy=false]").wait_for()
 
 
 def at(page, row, column):
@@ -285,6 +286,6 @@ def test_the_command_survives_a_kill_with_the_answers_that_are_shipped(look, out
     page.keyboard.press("s")
     page.locator("body[data-saved=true]").wait_for()
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20) == ("", "")
+    assert process.communicate(timeout=PATIENCE_MS / 1000) == ("", "")
     assert process.returncode == 0
     assert corrected(out).sum() == after

@@ -48,6 +48,17 @@ def test_a_wish_comes_to_a_runtime_and_a_device(machine, wish, with_cuda, withou
         assert choose(*wish) == without
 
 
+@pytest.mark.parametrize(("device", "where"), [("mps", "torch.backends.mps"), ("xpu", "torch.xpu")])
+def test_a_gpu_that_is_not_cuda_is_taken_where_it_is_named_and_there(machine, monkeypatch, device, where):
+    machine(cuda=False)
+    monkeypatch.setattr(f"{where}.is_available", lambda: True)
+    assert choose(AUTO, device, FLOAT32) == choose("torch", device, FLOAT32) == ("torch", device)
+    assert choose(AUTO, AUTO, FLOAT32) == ("openvino", "cpu")
+    monkeypatch.setattr(f"{where}.is_available", lambda: False)
+    with pytest.raises(DataError, match=f"this torch sees no {device.upper()} device; choose --device cpu"):
+        choose(AUTO, device, FLOAT32)
+
+
 def test_without_torch_all_that_needs_none_runs_by_openvino(machine):
     machine(cuda=True, installed=("openvino",))
     for precision in PRECISIONS:
@@ -74,7 +85,7 @@ def test_without_openvino_torch_takes_its_place(machine):
         (("torch", AUTO, INT8), "nothing runs torch with int8: openvino runs float32 and int8 on cpu, torch runs"),
         (("openvino", "cuda", FLOAT32), "nothing runs openvino with cuda with float32"),
         (("tensor", AUTO, FLOAT32), "there is no runtime 'tensor', expected auto, openvino, torch"),
-        ((AUTO, "tpu", FLOAT32), "there is no device 'tpu', expected auto, cpu, cuda"),
+        ((AUTO, "tpu", FLOAT32), "there is no device 'tpu', expected auto, cpu, cuda, mps, xpu"),
         ((AUTO, AUTO, "int4"), "there is no precision 'int4', expected float32, int8"),
     ],
 )

@@ -101,7 +101,8 @@ def test_the_datasets_table_is_read_and_another_one_is_not(tmp_path: Path):
     assert table["RPPACluster"].isna().tolist() == [True, False]
     path.write_text("a,b\n1,2\n")
     with pytest.raises(
-        DataError, match=r"is not the dataset's table .* expected Patient and, in numbers, RNASeqCluster"
+        DataError,
+        match=r"is not the dataset's table .a column is missing.; expected Patient and, in numbers, RNA",
     ):
         read_clinical(path)
     path.write_text(f"Patient,{clusters}\nTCGA_CS_4941,two,4,2,2,,3,2\n")

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from brainseg.cli import app, shape
+from brainseg.cli import app
+from brainseg.cli.masks import shape
 from brainseg.cohort.records import sealed
 from brainseg.params import shipped
 from tests.cohort.fakes import predict

@@ -109,17 +109,13 @@ def test_changed_parameters_are_those_that_differ_from_the_recommended():
     assert changed_params(params | {"train": train}) == {"train.augment.noise": (0.1, 0.5)}
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "kind"),
-    [("history_unet.csv", None, "FileNotFoundError"), ("val.json", "{", "JSONDecodeError"),
-     ("patients.csv", "", "EmptyDataError")],
-)  # fmt: skip
-def test_a_bad_metrics_file_is_named_before_anything_is_written(copied: Path, capsys, name, content, kind):
+@pytest.mark.parametrize(("name", "content"), [("history_unet.csv", None), ("val.json", "{"), ("patients.csv", "")])
+def test_a_bad_metrics_file_is_named_before_anything_is_written(copied: Path, capsys, name, content):
     path = copied / "metrics" / name
     path.unlink() if content is None else path.write_text(content)
     (copied / "metrics" / "test.json").unlink()
     said = run_here("evaluate", capsys)
-    assert (said.status, said.err) == (2, f"error: metrics/{name} cannot be read ({kind}); `dvc repro` makes it.\n")
+    assert (said.status, said.err) == (2, f"error: metrics/{name} is missing or damaged; `dvc repro` makes it.\n")
     assert not (copied / "metrics" / "test.json").exists()
 
 

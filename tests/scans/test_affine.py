@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from brainseg.errors import DataError, NotTrusted
+from brainseg.scans.affine import tilt_warnings
 from brainseg.scans.masks import read_mask
 from brainseg.scans.nifti import read_nifti
 from tests.scans.heads import SPACING, as_nifti, head
@@ -89,3 +90,17 @@ def test_a_sheared_affine_is_doubted(tmp_path):
         read_nifti({"flair": tmp_path / "sheared.nii"})
     trusted = read_nifti({"flair": tmp_path / "sheared.nii"}, trust=True)
     assert any("off a right angle" in text for text in trusted.warnings)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "said"), [(0, False), (25, False), (32, True), (44, True), (46, True), (65, False)]
+)
+@pytest.mark.parametrize("axis", "xyz")
+def test_an_oblique_stack_is_said_from_thirty_degrees_on(degrees, said, axis):
+    """Turned further than 45 degrees it is another plane, the rest to a right angle off."""
+    image = as_nifti(head()[0])
+    turn = nib.affines.from_matvec(nib.eulerangles.euler2mat(**{axis: np.radians(degrees)}))
+    turned = nib.Nifti1Image(np.asarray(image.dataobj), turn @ image.affine)
+    off = min(degrees, 90 - degrees)
+    words = [f"a.nii lies {off} degrees off the patient's axes"] if said else []
+    assert [text[: len(words[0])] for text in tilt_warnings(turned, "a.nii")] == words

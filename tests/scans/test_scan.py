@@ -13,7 +13,7 @@ def test_missing_sequences_are_flair():
     assert filled[0, 0, 0].tolist() == [3, 7, 7]
     assert missing_warning(("pre", "flair", "post")) == []
     assert missing_warning(("pre", "flair")) == [
-        "no post-contrast sequence: FLAIR takes the place, as in the training data"
+        "no post-contrast sequence: FLAIR is used instead, as in the training data"
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 from brainseg.view.cohort import CohortTable
 from brainseg.view.result import find_result, results_in
 from brainseg.view.server import ViewServer, make_table
-from tests.chromium import launch, needs_chromium
+from tests.chromium import PATIENCE_MS, launch, needs_chromium
 
 SWITCHES = (
     "--use-angle=swiftshader",
@@ -48,6 +48,7 @@ def show():
             thread.start()
             ends.callback(lambda: (server.shutdown(), thread.join(), server.server_close()))
             page = ends.enter_context(launch(*SWITCHES, *more)).new_page(viewport={"width": 1000, "height": 700})
+            page.set_default_timeout(PATIENCE_MS)
             page.asked_for, page.complaints = set(), []
             page.on("request", lambda asked: asked.url.startswith("data:") or page.asked_for.add(asked.url))
             page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -61,7 +62,7 @@ def show():
 
 def until(page, state):
     """Wait for the page to say so; not by a script, which its content-security policy forbids."""
-    page.locator(f"body[data-state={state}]").wait_for(timeout=120_000)
+    page.locator(f"body[data-state={state}]").wait_for()
 
 
 def picture(page):
@@ -228,11 +229,11 @@ def test_sequences_truth_and_probability_can_be_shown(show, scored):
     choose(page, "axial")
     flair = picture(page)
     page.evaluate("document.querySelector('input[value=post]').click()")
-    page.locator("body[data-sequence=post]").wait_for(timeout=60_000)
+    page.locator("body[data-sequence=post]").wait_for()
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert np.abs(picture(page) - flair).mean() > 3
     page.evaluate("document.querySelector('input[value=flair]').click()")
-    page.locator("body[data-sequence=flair]").wait_for(timeout=60_000)
+    page.locator("body[data-sequence=flair]").wait_for()
     for layer in ("truth", "probability"):
         box = f"document.querySelector('[data-layer={layer}]')"
         assert not page.evaluate(f"{box}.closest('label').hidden")
@@ -248,7 +249,7 @@ def test_a_folder_begins_with_its_list_and_leads_from_case_to_case(show_folder, 
     until(page, "ready")
     assert page.evaluate("document.querySelectorAll('#rows tr').length") == 3
     page.evaluate("document.querySelector('#rows a').click()")
-    page.locator("#place").wait_for(timeout=60_000)
+    page.locator("#place").wait_for()
     until(page, "ready")
     assert page.evaluate("document.getElementById('place').textContent") == "1 of 3"
     page.keyboard.press("n")

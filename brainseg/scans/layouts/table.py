@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from brainseg.errors import DataError
+from brainseg.params import read_text
 from brainseg.scans.case import Case
 from brainseg.scans.formats import FORMATS
 from brainseg.scans.scan import SEQUENCES
@@ -41,14 +42,16 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
     if not path.is_file():
         raise DataError(f"{path} does not exist, expected a CSV with the columns {', '.join(COLUMNS)}.")
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(path, MOST_BYTES).removeprefix("\ufeff").splitlines()
         header = lines[0] if lines else ""
         reader = csv.DictReader(lines, delimiter=max(_SEPARATORS, key=header.count), strict=True, restval="")
         rows = [(reader.line_num, {key: (row[key] or "").strip() for key in COLUMNS if key in row}) for row in reader]
-    except (ValueError, csv.Error) as error:  # UTF-8 is a ValueError, too
+    except ValueError as error:
         raise DataError(f"{path} cannot be read as a table ({error}); save it as CSV in UTF-8.") from None
+    except csv.Error:
+        raise DataError(
+            f"{path} cannot be read as a table: a quoted cell does not end, or is too long; save it as CSV again."
+        ) from None
     found = list(reader.fieldnames or [])
     if missing := [column for column in COLUMNS[:2] if column not in found]:
         raise DataError(

@@ -1,0 +1,5 @@
+"""`python -m brainseg.cli` is `brainseg`."""
+
+from brainseg.cli import app
+
+app()
