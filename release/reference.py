@@ -22,8 +22,8 @@ from release.commands import cell, commands_page
 from stages.check import KINDS
 
 SEED = ("integer from 0 to 4294967295", "Every random draw comes from it.")
-BARE = ("brainseg.cli", "brainseg.terminal", "brainseg.progress")
-"""Modules that the commands' page describes, or that only print."""
+BARE = ("brainseg.cli", "brainseg.commands", "brainseg.terminal", "brainseg.progress")
+"""Modules and rooms that the commands' page describes, or that only print."""
 
 PARAMETERS = """# Parameters
 
@@ -156,7 +156,8 @@ def python_pages() -> dict[str, str]:
     """A page for each room of the library, and one that lists them."""
     rooms: dict[str, list[str]] = {}
     for found in pkgutil.walk_packages(brainseg.__path__, "brainseg."):
-        if not found.name.rpartition(".")[2].startswith("_") and found.name not in BARE:
+        bare = ".".join(found.name.split(".")[:2]) in BARE
+        if not bare and not found.name.rpartition(".")[2].startswith("_"):
             rooms.setdefault(found.name.split(".")[1], []).append(found.name)
     pages = {f"python/{room}.md": _room(room, modules) for room, modules in rooms.items()}
     pages["python/index.md"] = PYTHON + "\n".join(rooms) + "\n```\n"

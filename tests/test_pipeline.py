@@ -36,6 +36,7 @@ ROOMS = (
     "report",
     "view",
     "edit",
+    "commands",
     "cli",
 )
 LATE = [

@@ -70,6 +70,7 @@ def without_networks() -> Iterator[None]:
         mock.patch("brainseg.cohort.worker.Segmenter", FakeSegmenter),
         mock.patch(f"{cohort}.Settings.load", return_value=None),
         mock.patch(f"{cohort}.Processes", InThisProcess),
+        mock.patch("brainseg.cohort.early.Processes", InThisProcess),
     ):
         yield
 

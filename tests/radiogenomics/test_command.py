@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from brainseg.cli import app
-from brainseg.cli.masks import shape
 from brainseg.cohort.records import sealed
+from brainseg.commands.masks import shape
 from brainseg.params import shipped
 from tests.cohort.fakes import predict
 from tests.scans.heads import SPACING, as_nifti, head, write_tifs

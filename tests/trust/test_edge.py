@@ -33,5 +33,5 @@ def test_damaged_or_of_another_scan_is_one_sentence():
         with pytest.raises(DataError, match=r"has not the .* voxels of the scan"):
             from_text(text, shape)
     for damaged in ("?", "AAAA", text[:-4]):
-        with pytest.raises(DataError, match=r"unsure edge (cannot be read|has not)"):
+        with pytest.raises(DataError, match=r"unsure edge (is damaged|has not)"):
             from_text(damaged, (4, 5, 6))

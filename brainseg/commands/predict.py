@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brainseg.cli.root import one_of
+from brainseg.commands.root import one_of
 from brainseg.errors import extra, require_there
 from brainseg.inference.presets import FAST, PRESETS, USUAL, settle
 from brainseg.inference.runtimes import AUTO, DEVICES, PRECISIONS, RUNTIMES

@@ -1,5 +1,0 @@
-"""`python -m brainseg.cli` is `brainseg`."""
-
-from brainseg.cli import app
-
-app()

@@ -1,0 +1,1 @@
+"""What the command line runs: a file for each kind of command, options and help included."""
