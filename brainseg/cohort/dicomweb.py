@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pydicom
 from dicomweb_client import DICOMwebClient
 
 from brainseg.cohort.outputs import record_name
@@ -33,7 +34,6 @@ class Archive:
     Args:
         url: of its DICOMweb service, e.g. `http://localhost:8042/dicom-web`. The environment's
             `BRAINSEG_DICOMWEB_TOKEN` is sent as a bearer token where it is set.
-
         studies: Study Instance UIDs.
 
     Raises:
@@ -135,8 +135,6 @@ class Archive:
         Raises:
             DataError: the server does not answer, or refuses one.
         """
-        import pydicom
-
         names = ", ".join(path.name for path in paths)
         with self._answering(names):
             answer = self._client.store_instances([pydicom.dcmread(path) for path in paths])

@@ -7,20 +7,21 @@ from typing import Annotated
 
 import typer
 
+from brainseg.commands.root import Result
 from brainseg.errors import require_there
 from brainseg.terminal import mistakes_in_one_sentence, say
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")]
+Browser = Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")]
+
 
 def view(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
-    ],
+    result: Result,
     scan: Annotated[
         Path | None, typer.Option(help="Path of this result's scan, if it was moved and is not found.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
-    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    port: Port = 0,
+    browser: Browser = True,
 ) -> None:
     """Show a scan and its mask in the browser.
 
@@ -44,15 +45,12 @@ def view(
 
 
 def edit(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
-    ],
+    result: Result,
     annotator: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the person who corrects; can also be typed in the page.")
     ] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 takes a free one.")] = 0,
-    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+    port: Port = 0,
+    browser: Browser = True,
 ) -> None:
     """Correct masks in the browser by clicks, brush and eraser.
 

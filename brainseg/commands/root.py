@@ -1,8 +1,9 @@
-"""What all commands share: the program itself, and options that take a name of a table."""
+"""What commands share: the program itself, a result as argument, and options that take a name of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,10 @@ import typer
 from brainseg import __version__
 from brainseg.terminal import say
 
+Result = Annotated[
+    Path,
+    typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
+]
 app = typer.Typer(
     help="Segments lower-grade glioma on brain MRI. For research only: not a medical device.",
     add_completion=False,

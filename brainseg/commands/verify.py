@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
+from brainseg.commands.root import Result
 from brainseg.errors import require_there
 from brainseg.terminal import mistakes_in_one_sentence, say
 
 
 def verify(
-    result: Annotated[
-        Path,
-        typer.Argument(metavar="RESULT", help="<case>.json that predict wrote, or a folder for all of its results."),
-    ],
+    result: Result,
     weights: Annotated[
         Path | None, typer.Option(help="Models that made the results (default: the shipped models).")
     ] = None,
