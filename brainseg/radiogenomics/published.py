@@ -68,9 +68,8 @@ def sentence(verdict: Verdict) -> str:
         return f"{text}, not tested here"
     if claim.clustering:
         p = found[claim.clustering]
-        level = (
-            "below that" if verdict.holds else f"below {LEVEL:g} all the same" if verdict.counts else "not found here"
-        )
+        weaker = f"above that, but below {LEVEL:g}" if verdict.counts else "not found here"
+        level = "below that" if verdict.holds else weaker
         return f"{text}, here p = {p:.2g}: {level}"
     rest = [f"{name} {p:.2g}" for name, p in found.items() if name not in verdict.holds]
     return f"{text}, here {len(verdict.holds)} of {len(found)}" + (f"; not {', '.join(rest)}" if rest else "")

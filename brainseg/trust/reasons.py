@@ -196,7 +196,6 @@ def _plain(name: str, features: Mapping[str, float], calibration: Calibration) -
 
 
 def _unlike(features: Mapping[str, float], calibration: Calibration) -> list[str]:
-    return [
-        f"unlike the training scans: {FEATURES[name].sentence} is {features[name]:.2f}"
-        for name in calibration.unlike(features)
-    ]
+    """One sentence for all of them: a mask that is bad in every way would have ten that say the same."""
+    found = [f"{FEATURES[name].sentence} is {features[name]:.2f}" for name in calibration.unlike(features)]
+    return [f"unlike the training scans: {', '.join(found)}"] if found else []

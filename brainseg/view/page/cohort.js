@@ -1,12 +1,20 @@
 // The list of a folder's results: least trusted first, each with its picture and the way to its page.
 "use strict";
 
+const FIRST = 4; // reasons that are shown without a click
+
 const byId = (id) => document.getElementById(id);
 
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
   if (text !== undefined) made.textContent = text;
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function list(sentences) {
+  const made = element("ul");
+  for (const sentence of sentences) made.append(element("li", sentence));
   return made;
 }
 
@@ -18,9 +26,13 @@ function row({ case: name, page, picture, tumour, trust, score }) {
   if (trust) level.append(element("span", trust.level, { class: "level" }), `, expected Dice ${trust.dice.toFixed(2)}`);
   if (score !== null) level.append(element("br"), `Dice ${score.toFixed(3)}`);
   const why = element("td");
-  const reasons = element("ul");
-  for (const reason of trust?.reasons ?? []) reasons.append(element("li", reason));
-  why.append(reasons);
+  const reasons = trust?.reasons ?? [];
+  why.append(list(reasons.slice(0, FIRST)));
+  if (reasons.length > FIRST) {
+    const rest = element("details");
+    rest.append(element("summary", `${reasons.length - FIRST} more`), list(reasons.slice(FIRST)));
+    why.append(rest);
+  }
   const seen = element("td");
   if (picture) {
     const link = element("a", undefined, { href: page });
