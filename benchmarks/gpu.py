@@ -60,7 +60,7 @@ class Run:
     @property
     def dice(self) -> float:
         """Best mean whole-volume Dice of the validation patients."""
-        return self.trained.best_row["val_dice"]
+        return self.trained.kept_row["val_dice"]
 
 
 def main(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from brainseg.data.index import read_index
 from brainseg.data.splits import SplitParams, read_split
 from brainseg.files import write_csv, write_json
 from brainseg.model.dataset import gather
+from brainseg.model.processes import is_first, launch
 from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.store import FORMAT, ModelInfo, save_model
 from brainseg.model.training import Reporter, Trained, finish, train
@@ -35,10 +37,10 @@ def train_network(
     out: Annotated[Path, typer.Argument(help="Model file to write, .safetensors; its JSON goes beside it.")],
     metrics: Annotated[Path, typer.Argument(help="Folder for train_NETWORK.json and history_NETWORK.csv.")],
     checkpoints: Annotated[Path, typer.Option(help="State of an unfinished training.")] = Path("checkpoints"),
-    validate: Annotated[bool, typer.Option(help="Score each epoch on validation patients; else keep the last.")] = True,
+    validate: Annotated[bool, typer.Option(help="Score each epoch on validation patients.")] = True,
     params: ParamsFile = PARAMS,
 ) -> None:
-    """Train one network and keep the epoch with the best whole-volume Dice on validation patients.
+    """Train one network and keep its last epoch, or by `train.keep` the best on validation patients.
 
     Killed at any moment, the same command continues from the last whole epoch and ends with the same
     bytes as one that was never killed. All networks share the section `train`; that of the network's name has its
@@ -46,11 +48,14 @@ def train_network(
     """
     warnings.filterwarnings("ignore", "The `srun` command is available")  # one process needs none of SLURM's
     train_params = load_section(params, "train", TrainParams)
+    if launch(train_params.devices, train_params.nodes, "stages.train", sys.argv[1:]):
+        return
     network_params = load_section(params, network, NetworkTrainParams)
     seed, tables = load_seed(params), (read_index(index), read_split(split))
     gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
-    say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
-    reporter = _Lines(network_params.epochs)
+    if is_first():
+        say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
+    reporter = _Told(network_params.epochs, metrics / f"history_{network}.csv")
     trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
@@ -67,20 +72,20 @@ def train_network(
         metrics={},
         brainseg=brainseg.__version__,
     )
+    if not is_first():
+        return
     save_model(out, trained.state, info)
-    columns = ["epoch", "lr", "train_loss", "val_dice"]
-    write_csv(metrics / f"history_{network}.csv", pd.DataFrame(trained.history).reindex(columns=columns))
     write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if not isinstance(v, list | dict)})
     finish(checkpoints / network)
 
 
 def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky: bool) -> dict[str, object]:
-    best, scores = trained.best_row, trained.scores
+    best, scores = trained.kept_row, trained.scores
     validated = {"val_dice": best["val_dice"], "val_dice_median": statistics.median(scores.values())} if scores else {}
     return {
         "leaky": leaky,
         **validated,
-        "best_epoch": best["epoch"],
+        "kept_epoch": best["epoch"],
         "epochs": trained.history[-1]["epoch"],
         "train_slices": slices,
         "train_patients": len(patients),
@@ -90,16 +95,22 @@ def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky
     }
 
 
-class _Lines(Reporter):
-    """One line per epoch, with the time left at the present pace."""
+class _Told(Reporter):
+    """One line per epoch, with the time left at the present pace, and the curves so far, for whoever plots them."""
 
-    def __init__(self, epochs: int):
-        self.epochs, self.started, self.done = epochs, time.monotonic(), 0
+    def __init__(self, epochs: int, curves: Path):
+        self.epochs, self.curves, self.started, self.done = epochs, curves, time.monotonic(), 0
 
     def resumed(self, epoch: int) -> None:
-        say(f"continuing after epoch {epoch}")
+        if is_first():
+            say(f"continuing after epoch {epoch}")
 
-    def epoch(self, row: dict[str, float]) -> None:
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        if not is_first():
+            return
+        columns = ["epoch", "lr", "train_loss", "val_dice"]
+        write_csv(self.curves, pd.DataFrame(history).reindex(columns=columns))
+        row = history[-1]
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done
         left = pace * (self.epochs - row["epoch"]) / 60

@@ -80,7 +80,7 @@ def measure(row: dict[str, Any], threads: int) -> dict[str, Any]:
         trail = read(f"models/{ENSEMBLE}.json")["postprocess"]["trail"]
         return found | {"val": read("metrics/val.json"), "trail": trail}
     training = read(f"trained/{row['network']}.json")["training"]
-    kept = ("val_dice", "val_dice_median", "best_epoch", "train_slices", "val_dice_by_patient")
+    kept = ("val_dice", "val_dice_median", "kept_epoch", "train_slices", "val_dice_by_patient")
     return found | {key: training[key] for key in kept}
 
 

@@ -62,7 +62,9 @@ class Answers:
             segmenter = _segmenter()
             looked = segmenter.look(self._scan, stripped=self._stripped, trust=True)
             name, choice = segmenter.models.name, segmenter.models.choice
-            found = predict_volume(segmenter.models.networks, looked.stack, {name: choice}, tta=segmenter.tta)
+            found = predict_volume(
+                segmenter.models.networks, looked.stack, {name: choice}, tta=segmenter.tta, apart=looked.apart
+            )
             prepared = Prepared(looked.stack, found.probabilities[name])
             self._ready = prepared, OnScan(self._answerer or best_answerer(), looked.canvas)
         except Exception as error:  # it is said to whoever clicks

@@ -54,7 +54,13 @@ class VolumePrediction:
 
 
 def predict_volume(
-    networks: Networks, volume: Stack, choices: Mapping[str, Choice | None], *, tta: bool, keep: Bool | None = None
+    networks: Networks,
+    volume: Stack,
+    choices: Mapping[str, Choice | None],
+    *,
+    tta: bool,
+    keep: Bool | None = None,
+    apart: int = 1,
 ) -> VolumePrediction:
     """From a prepared volume to masks: the networks, their mean, post-processing.
 
@@ -65,12 +71,13 @@ def predict_volume(
             asks for the probability alone.
         tta: average over left-right flips.
         keep: bool [n], the slices that post-processing sees and that are returned; all where None.
+        apart: from a slice to its neighbours, where networks see them; see `slices_apart`.
     """
     kept = slice(None) if keep is None else keep
     found, plain, flipped = {}, {}, {}
     for name, (network, info) in networks.items():
         if name in choices or ENSEMBLE in choices:
-            views = volume_views(network, volume, info.inputs, tta=tta)
+            views = volume_views(network, volume, info.inputs, tta=tta, apart=apart)
             found[name], plain[name] = views.mean, views.plain[kept]
             if views.flipped is not None:
                 flipped[name] = views.flipped[kept]

@@ -48,7 +48,14 @@ class AugmentParams(Params):
     flair_only: float = Field(ge=0, le=1)
 
 
-def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(
+    images: Tensor,
+    masks: Tensor,
+    params: AugmentParams,
+    generator: torch.Generator,
+    rows: slice = slice(None),
+    batch: int | None = None,
+) -> tuple[Tensor, Tensor]:
     """Draw one transform per sample and apply it to image and mask alike.
 
     Args:
@@ -56,11 +63,14 @@ def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: tor
         masks: float32 [b, 1, s, s] in 0..1.
         params: the strengths.
         generator: of the CPU; the only source of randomness.
+        rows: which of a larger batch these are; all draw as much, so that a slice's transform is the same however many
+            processes share the batch.
+        batch: size of that batch; that of `images` where None.
 
     Returns:
         Images as given in shape; masks float32 in 0..1 (partial at edges, from linear interpolation).
     """
-    draw = _Draw(len(images), generator, images.device)
+    draw = _Draw(len(images) if batch is None else batch, generator, images.device, rows)
     both = _warp(torch.cat([images, masks], 1), params, draw)
     # [b, m, 3, s, s]: what is drawn for a sequence holds for all slices of the sample
     stack, masks = both[:, :-1].unflatten(1, (-1, 3)), both[:, -1:]
@@ -72,20 +82,20 @@ def augment(images: Tensor, masks: Tensor, params: AugmentParams, generator: tor
 class _Draw:
     """Uniform numbers per sample, drawn on the CPU so that they do not depend on the device."""
 
-    def __init__(self, n: int, generator: torch.Generator, device: torch.device):
-        self.n, self.generator, self.device = n, generator, device
+    def __init__(self, n: int, generator: torch.Generator, device: torch.device, rows: slice):
+        self.n, self.generator, self.device, self.rows = n, generator, device, rows
 
     def uniform(self, *shape: int) -> Tensor:
         """[n, *shape] in -1..1."""
-        return (torch.rand(self.n, *shape, generator=self.generator) * 2 - 1).to(self.device)
+        return (torch.rand(self.n, *shape, generator=self.generator) * 2 - 1)[self.rows].to(self.device)
 
     def chance(self, probability: float, *shape: int) -> Tensor:
         """Bool [n, *shape]."""
-        return (torch.rand(self.n, *shape, generator=self.generator) < probability).to(self.device)
+        return (torch.rand(self.n, *shape, generator=self.generator) < probability)[self.rows].to(self.device)
 
     def normal(self, like: Tensor) -> Tensor:
         """Standard normal in the shape of `like`."""
-        return torch.randn(like.shape, generator=self.generator).to(self.device)
+        return torch.randn((self.n, *like.shape[1:]), generator=self.generator)[self.rows].to(self.device)
 
 
 def _warp(stack: Tensor, params: AugmentParams, draw: _Draw) -> Tensor:

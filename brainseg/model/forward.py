@@ -33,7 +33,9 @@ class Views:
     flipped: Half | None
 
 
-def volume_views(network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8) -> Views:
+def volume_views(
+    network: Network, stack: Stack, params: InputParams, *, tta: bool, batch_size: int = 8, apart: int = 1
+) -> Views:
     """Tumour probability of every pixel of a preprocessed volume, and what it is the mean of.
 
     Args:
@@ -42,6 +44,7 @@ def volume_views(network: Network, stack: Stack, params: InputParams, *, tta: bo
         params: the network's input grid.
         tta: average over the slice and its left-right mirror image.
         batch_size: slices at a time; does not change the result beyond rounding.
+        apart: from a slice to its neighbours, where the network sees them; see `slices_apart`.
 
     Slices without brain are not shown to the network; they have a probability of 0.
     """
@@ -49,7 +52,8 @@ def volume_views(network: Network, stack: Stack, params: InputParams, *, tta: bo
     height, width = stack.brain.shape[1:]
     mean = np.zeros(stack.brain.shape, np.float32)
     single = [np.zeros(stack.brain.shape, np.float16) for _ in range(1 + tta)]
-    for numbers, inputs in network_batches(stack, params, np.flatnonzero(stack.brain.any((1, 2))), batch_size):
+    chosen = np.flatnonzero(stack.brain.any((1, 2)))
+    for numbers, inputs in network_batches(stack, params, chosen, batch_size, apart):
         grids = _grids(network, inputs, tta=tta)
         mean[numbers] = to_slice_grid(_mean(grids), box, height, width)
         for view, grid in zip(single, grids, strict=True):

@@ -20,9 +20,10 @@ class TrainingState:
 
     Attributes:
         wrapped: network and optimiser as Fabric wraps them for device and precision.
+        keep_best: the best epoch on the validation patients is kept; else the last.
         history: one row per finished epoch: epoch, lr, train_loss and, with validation patients, val_dice.
-        best: averaged weights of the best epoch so far; of the last where nothing is validated.
-        best_scores: whole-volume Dice of that epoch by validation patient.
+        kept: averaged weights of the epoch that is kept, so far.
+        kept_scores: its whole-volume Dice by validation patient.
     """
 
     network: nn.Module
@@ -31,16 +32,17 @@ class TrainingState:
     schedule: torch.optim.lr_scheduler.OneCycleLR | None
     fabric: Any
     wrapped: tuple[Any, Any]
+    keep_best: bool
     history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_scores: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    kept_scores: dict[str, float] = field(default_factory=dict)
 
     @property
-    def best_row(self) -> dict[str, float]:
-        """The row of the best epoch: the first of equals, the last where nothing is validated."""
-        return max(
-            self.history, key=lambda row: (row["val_dice"], -row["epoch"]) if "val_dice" in row else row["epoch"]
-        )
+    def kept_row(self) -> dict[str, float]:
+        """The row of the epoch that is kept: the last, or of the best ones the first."""
+        if not self.keep_best or "val_dice" not in self.history[-1]:
+            return self.history[-1]
+        return max(self.history, key=lambda row: (row["val_dice"], -row["epoch"]))
 
     def snapshot(self) -> dict[str, Any]:
         """Tensors and plain values; everything but what parameters and seed give."""
@@ -51,8 +53,8 @@ class TrainingState:
             "schedule": self.schedule.state_dict() if self.schedule else {},
             "precision": self.fabric.strategy.precision.state_dict(),
             "history": self.history,
-            "best": self.best,
-            "best_scores": self.best_scores,
+            "kept": self.kept,
+            "kept_scores": self.kept_scores,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -63,7 +65,7 @@ class TrainingState:
         if self.schedule:
             self.schedule.load_state_dict(snapshot["schedule"])
         self.fabric.strategy.precision.load_state_dict(snapshot["precision"])
-        self.history, self.best, self.best_scores = snapshot["history"], snapshot["best"], snapshot["best_scores"]
+        self.history, self.kept, self.kept_scores = snapshot["history"], snapshot["kept"], snapshot["kept_scores"]
 
 
 def start(
@@ -90,8 +92,19 @@ def start(
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     if accelerator == "cuda":  # on most CPUs bfloat16 is emulated, and slower than float32
         precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+    several = train_params.processes > 1
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=train_params.devices,
+        num_nodes=train_params.nodes,
+        strategy="ddp" if several else "auto",
+        precision=precision,
+    )
+    if several:
+        fabric.launch()
     network = channels_last(build_network(architecture, network_params, train_params.channels).to(fabric.device))
+    if several and accelerator == "cuda":  # there is none for the CPU, where `processes.agree` averages
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         lr=network_params.lr,
@@ -102,4 +115,5 @@ def start(
     schedule, total = None, network_params.epochs * steps
     if total:
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, network_params.lr, total_steps=total)
-    return TrainingState(network, average, optimizer, schedule, fabric, fabric.setup(network, optimizer))
+    keep_best = train_params.keep == "best"
+    return TrainingState(network, average, optimizer, schedule, fabric, fabric.setup(network, optimizer), keep_best)

@@ -19,6 +19,7 @@ from brainseg.model.dataset import TrainingData
 from brainseg.model.forward import grid_probability
 from brainseg.model.losses import dice_bce
 from brainseg.model.networks import Probabilities
+from brainseg.model.processes import Share, is_first
 from brainseg.model.recipe import NetworkTrainParams, TrainParams
 from brainseg.model.state import TrainingState, start
 from brainseg.preprocess.inputs import to_slice_grid
@@ -27,18 +28,18 @@ from brainseg.progress import progress
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gives: weights of the best epoch, and how it went.
+    """What training gives: weights of the epoch that is kept, and how it went.
 
     Attributes:
-        state: averaged weights of the best epoch; of the last where there are no validation patients.
+        state: averaged weights of the epoch that is kept.
         history: one row per epoch: epoch, lr, train_loss, val_dice.
-        best_row: the row of that epoch.
+        kept_row: the row of that epoch.
         scores: its whole-volume Dice by validation patient, at a threshold of 0.5.
     """
 
     state: dict[str, Tensor]
     history: list[dict[str, float]]
-    best_row: dict[str, float]
+    kept_row: dict[str, float]
     scores: dict[str, float]
 
 
@@ -48,8 +49,8 @@ class Reporter:
     def resumed(self, epoch: int) -> None:
         """The training was interrupted and continues after this epoch."""
 
-    def epoch(self, row: dict[str, float]) -> None:
-        """An epoch is over and kept; its row of the history."""
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        """An epoch is over and its state is on the disk; a row of each, the last one's last."""
 
 
 def train(
@@ -61,7 +62,7 @@ def train(
     checkpoints: Path,
     reporter: Reporter | None = None,
 ) -> Trained:
-    """Train one network and keep the epoch with the best whole-volume validation Dice.
+    """Train one network and keep the last epoch, or the one with the best whole-volume validation Dice.
 
     Every random draw of an epoch comes from (seed, replicate, epoch), so a run that was killed continues
     from its last whole epoch and ends with the same bytes as one that never was.
@@ -70,7 +71,7 @@ def train(
         architecture: which network.
         network_params: its own section of params.yaml.
         train_params: the section `train`, which all networks share.
-        data: training slices and validation volumes; without the latter the last epoch is kept.
+        data: training slices and validation volumes; without the latter the last epoch is kept anyway.
         seed: of every draw.
         checkpoints: folder for the state of an unfinished run; emptied at the end by `finish`.
         reporter: is told what happens, as it happens.
@@ -86,6 +87,7 @@ def train(
     path = _checkpoint_path(architecture, network_params, train_params, data, seed, checkpoints)
     steps = len(_batches(torch.arange(len(data.images)), train_params))
     state = start(architecture, network_params, train_params, steps)
+    share = Share(state.fabric)
     if snapshot := checkpoint.read(path):
         state.restore(snapshot)
         reporter.resumed(len(state.history))
@@ -94,10 +96,12 @@ def train(
     try:
         while not _finished(state, network_params.epochs, train_params.patience):
             epoch = len(state.history) + 1
-            loss = _epoch(state, images, masks, train_params, seed, epoch) if network_params.epochs else None
-            _validate(state, data, epoch if network_params.epochs else 0, loss)
-            checkpoint.write(path, state.snapshot())
-            reporter.epoch(state.history[-1])
+            loss = _epoch(state, share, images, masks, train_params, seed, epoch) if network_params.epochs else None
+            _validate(state, share, data, epoch if network_params.epochs else 0, loss)
+            if share.rank == 0:
+                checkpoint.write(path, state.snapshot())
+            share.wait()  # so that no process is an epoch ahead of what a killed run goes on from
+            reporter.epoch(state.history)
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise _out_of_memory(train_params) from error
     except ValueError as error:
@@ -112,7 +116,7 @@ def train(
         if "can't allocate memory" in str(error):  # the CPU allocator has no class of its own
             raise _out_of_memory(train_params) from error
         raise
-    return Trained(state.best, state.history, state.best_row, state.best_scores)
+    return Trained(state.kept, state.history, state.kept_row, state.kept_scores)
 
 
 def finish(checkpoints: Path) -> None:
@@ -141,7 +145,8 @@ def _checkpoint_path(
     environment = [seed, architecture, torch.__version__, torch.get_num_threads()]
     parts = [network_params.model_dump(), train_params.model_dump(), environment, data.images, data.masks, *truths]
     path = folder / f"{checkpoint.fingerprint(*parts)}.pt"
-    checkpoint.discard_others(folder, keep=path)
+    if is_first():
+        checkpoint.discard_others(folder, keep=path)
     return path
 
 
@@ -149,32 +154,45 @@ def _finished(state: TrainingState, epochs: int, patience: int) -> bool:
     if not state.history:
         return False
     last = state.history[-1]["epoch"]
-    return last >= epochs or last - state.best_row["epoch"] >= patience
+    return last >= epochs or (state.keep_best and last - state.kept_row["epoch"] >= patience)
 
 
 def _batches(order: Tensor, train_params: TrainParams) -> list[Tensor]:
-    """Divide into batches; one slice left over joins the batch before, since batch norm needs two."""
-    batches = list(order.split(train_params.batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1 < train_params.batch_size:
+    """Divide into batches; what is left over joins the batch before where a process would have fewer than two slices.
+
+    Batch norm needs two.
+    """
+    batches, least = list(order.split(train_params.batch_size)), 2 * train_params.processes
+    if len(batches) > 1 and len(batches[-1]) < least <= train_params.batch_size:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
 
 def _epoch(
-    state: TrainingState, images: Tensor, masks: Tensor, train_params: TrainParams, seed: int, epoch: int
+    state: TrainingState,
+    share: Share,
+    images: Tensor,
+    masks: Tensor,
+    train_params: TrainParams,
+    seed: int,
+    epoch: int,
 ) -> float:
     """One pass over the training slices; returns the mean loss."""
     generator = torch.Generator().manual_seed(_mix(seed, epoch))
-    torch.manual_seed(_mix(seed, epoch))  # layers that draw by themselves
+    torch.manual_seed(_mix(seed, epoch, *([share.rank] if share.rank else [])))  # layers that draw by themselves
     network, optimizer = state.wrapped
     network.train()
     total = 0.0
     batches = _batches(torch.randperm(len(images), generator=generator), train_params)
     for batch in progress(batches, f"epoch {epoch}"):
-        batch = batch.to(images.device)
-        image, mask = augment(images[batch].float(), masks[batch, None].float(), train_params.augment, generator)
+        rows = share.rows(len(batch))
+        mine = batch[rows].to(images.device)
+        image, mask = augment(
+            images[mine].float(), masks[mine, None].float(), train_params.augment, generator, rows, len(batch)
+        )
         loss = dice_bce(network(image.contiguous(memory_format=torch.channels_last)), mask, train_params.dice_weight)
-        value = loss.item()
+        loss = share.weigh(loss, len(mine), len(batch))
+        value = share.mean(loss).item()
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss became {value} in epoch {epoch}; lower the learning rate (unet.lr or unetpp.lr) "
@@ -186,26 +204,30 @@ def _epoch(
         optimizer.step()
         assert state.schedule is not None
         state.schedule.step()
+        share.agree(state.network)
         state.average.update_parameters(state.network)
         total += value * len(batch)
     return total / len(images)
 
 
-def _validate(state: TrainingState, data: TrainingData, epoch: int, loss: float | None) -> None:
-    """Score the averaged weights on whole validation volumes; keep them if they are the best."""
+def _validate(state: TrainingState, share: Share, data: TrainingData, epoch: int, loss: float | None) -> None:
+    """Score the averaged weights on whole validation volumes, and keep them if that is asked for."""
     network = state.average.module.eval()
     probabilities = Probabilities(network)
     scores = {}
-    for patient, volume in data.validation.items():
+    for patient in list(data.validation)[share.rank :: share.world]:
+        volume = data.validation[patient]
         grid = grid_probability(probabilities, volume.inputs, tta=False)
         prediction = to_slice_grid(grid, volume.box, *volume.truth.shape[1:]) >= 0.5
         scores[patient] = overlap(volume.truth, prediction).dice
+    found = share.gather(scores)
+    scores = {patient: found[patient] for patient in data.validation}
     row = {"epoch": epoch, "lr": state.optimizer.param_groups[0]["lr"]}
     row |= {"val_dice": float(np.mean(list(scores.values())))} if scores else {}
     state.history.append(row | ({"train_loss": loss} if loss is not None else {}))
-    if state.best_row["epoch"] == epoch:
-        state.best = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
-        state.best_scores = scores
+    if state.kept_row["epoch"] == epoch:
+        state.kept = {key: value.detach().cpu().clone() for key, value in network.state_dict().items()}
+        state.kept_scores = scores
 
 
 def _mix(*parts: int) -> int:

@@ -17,6 +17,8 @@ from brainseg.data.slices import Bool, Float, Int, SliceSet, Stack
 from brainseg.params import Params
 
 CLIP = 5.0  # standard deviations; beyond it lie vessels, fat and artefacts
+SLICE_MM = 5.0
+"""From slice to slice in most of the training data, of which each slice's own is not known."""
 
 
 class InputParams(Params):
@@ -102,7 +104,9 @@ def network_input(stack: Stack, params: InputParams, keep: Bool | None = None) -
     return _inputs(stack, params, chosen, _frame(stack, params))
 
 
-def network_batches(stack: Stack, params: InputParams, chosen: Int, size: int) -> Iterator[tuple[Int, Float]]:
+def network_batches(
+    stack: Stack, params: InputParams, chosen: Int, size: int, apart: int = 1
+) -> Iterator[tuple[Int, Float]]:
     """`network_input` of some slices, `size` at a time: a large volume's whole input takes a quarter of a gigabyte.
 
     Args:
@@ -110,6 +114,7 @@ def network_batches(stack: Stack, params: InputParams, chosen: Int, size: int) -
         params: see `network_input`.
         chosen: int [k], places of slices in the stack.
         size: slices at a time.
+        apart: from a slice to what counts as its neighbour, in slices; see `slices_apart`.
 
     Yields:
         Places, and what the network sees there.
@@ -117,7 +122,16 @@ def network_batches(stack: Stack, params: InputParams, chosen: Int, size: int) -
     frame = _frame(stack, params)
     for start in range(0, len(chosen), size):
         part = chosen[start : start + size]
-        yield part, _inputs(stack, params, part, frame)
+        yield part, _inputs(stack, params, part, frame, apart)
+
+
+def slices_apart(thickness: float | None) -> int:
+    """How many slices lie between what the networks see as neighbours, at least 1.
+
+    Args:
+        thickness: from slice to slice in mm, above 0; None where it is not known.
+    """
+    return 1 if thickness is None else max(1, round(SLICE_MM / thickness))
 
 
 @dataclass(frozen=True)
@@ -133,8 +147,8 @@ def _frame(stack: Stack, params: InputParams) -> _Frame:
     return _Frame(box_of(stack, params), *_intensity(stack, params.normalization))
 
 
-def _inputs(stack: Stack, params: InputParams, chosen: Int, frame: _Frame) -> Float:
-    steps = [0, *(side * far for far in range(1, params.neighbours + 1) for side in (-1, 1))]
+def _inputs(stack: Stack, params: InputParams, chosen: Int, frame: _Frame, apart: int = 1) -> Float:
+    steps = [0, *(side * far * apart for far in range(1, params.neighbours + 1) for side in (-1, 1))]
     seen = sorted({i + step for i in chosen.tolist() for step in steps if 0 <= i + step < len(stack)})
     planes = dict(zip(seen, _planes(stack, params, seen, frame), strict=True))
     out = np.zeros((len(chosen), params.channels // 3, 3, params.input_size, params.input_size), np.float32)

@@ -13,7 +13,9 @@ _CLEAR = "rgba(0,0,0,0)"
 
 
 def boxes(rows: pd.DataFrame, group: str, value: str, name: str, colour: str, symbol: str) -> list[Any]:
-    """Plotly traces of one source, at most two: the groups with a box, and those with points alone.
+    """Plotly traces of one source: the groups with a box, those with points alone, and the legend's entry.
+
+    A box in the legend would show its fill, which there is none of; the entry is a point.
 
     Args:
         rows: patient, `group` and `value`; a row per point.
@@ -24,6 +26,7 @@ def boxes(rows: pd.DataFrame, group: str, value: str, name: str, colour: str, sy
         symbol: of the points, a name of Plotly's.
     """
     sizes = rows.groupby(group)[group].transform("size")
+    marker = {"color": colour, "symbol": symbol, "size": 7, "line": {"color": "#767676", "width": 1}}
     traces: list[Any] = []
     for part, boxed in ((rows[sizes >= FEWEST], True), (rows[sizes < FEWEST], False)):
         if part.empty:
@@ -31,9 +34,10 @@ def boxes(rows: pd.DataFrame, group: str, value: str, name: str, colour: str, sy
         traces.append(
             go.Box(
                 x=part[group], y=part[value], text=part["patient"], name=name, legendgroup=name, offsetgroup=name,
-                showlegend=not traces, boxpoints="all", jitter=0.4, pointpos=0,
-                marker={"color": colour, "symbol": symbol, "size": 7, "line": {"color": "#767676", "width": 1}},
+                showlegend=False, boxpoints="all", jitter=0.4, pointpos=0, marker=marker,
                 line={"color": "#767676" if boxed else _CLEAR, "width": 1.5}, fillcolor=_CLEAR,
             )
         )  # fmt: skip
+    if traces:
+        traces.append(go.Scatter(x=[None], y=[None], mode="markers", marker=marker, name=name, legendgroup=name))
     return traces

@@ -82,7 +82,7 @@ def _training(sources: Sources, key: str, label: str, *, best: bool) -> go.Figur
     lines = []
     for name in NETWORKS:
         entry, history = CATALOGUE[name], sources.tables[f"history_{name}"]
-        kept = sources.summaries[f"train_{name}"]["best_epoch"]
+        kept = sources.summaries[f"train_{name}"]["kept_epoch"]
         sizes = [14 if best and epoch == kept else 4 for epoch in history["epoch"]]
         symbols = ["star" if size > 4 else entry.symbol for size in sizes]
         lines.append(

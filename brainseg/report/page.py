@@ -128,7 +128,7 @@ def _training(sources: Sources) -> list[tuple[str, ...]]:
     for name in NETWORKS:
         found, log = sources.summaries[f"train_{name}"], sources.stages.get(f"train_{name}")
         cost = (f"{log[0] / 60:.1f} min", f"{log[1]:.0f} MiB") if log else ("-", "-")
-        chosen = f"{found['best_epoch']} of {found['epochs']}"
+        chosen = f"{found['kept_epoch']} of {found['epochs']}"
         rows.append((CATALOGUE[name].label, chosen, f"{found['val_dice']:.3f}", *cost))
     return rows
 

@@ -15,6 +15,7 @@ from brainseg.inference.models import LoadedModels
 from brainseg.inference.postprocess import threshold_for
 from brainseg.inference.predictor import predict_volume
 from brainseg.preprocess.agreement import Stripper
+from brainseg.preprocess.inputs import slices_apart
 from brainseg.preprocess.prepare import prepare
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
@@ -92,11 +93,13 @@ class Looked:
         stack: what `prepare` gave, on the networks' canvas.
         brain: of it, with the warnings of finding it.
         canvas: where the scan's slices lie on it.
+        apart: from a slice to what the networks see as its neighbours; see `slices_apart`.
     """
 
     stack: Volume
     brain: Brain
     canvas: Canvas
+    apart: int
 
 
 class Segmenter:
@@ -131,7 +134,7 @@ class Segmenter:
         whole, brain, canvas = looked.stack, looked.brain, looked.canvas
         doubts = self._sequence_doubts(images, brain, trust)
         name, choice = self.models.name, self.models.choice
-        found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta)
+        found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta, apart=looked.apart)
         volume, mask = found.probabilities[name], found.masks[name]
         threshold = threshold_for(volume, choice)
         on_scan = mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold)
@@ -167,7 +170,7 @@ class Segmenter:
         images = to_canvas(scan.images, canvas)
         find = functools.partial(self.find_brain, canvas=canvas, spacing=scan.spacing, stripped=stripped, trust=trust)
         whole, brain = prepare(Volume(images, np.ones(images.shape[:3], bool), scan.slices), find, self._info.clahe)
-        return images, Looked(whole, brain, canvas)
+        return images, Looked(whole, brain, canvas, slices_apart(None if scan.spacing is None else scan.spacing[0]))
 
     def find_brain(
         self,

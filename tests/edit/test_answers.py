@@ -36,7 +36,7 @@ def test_the_answer_comes_back_on_the_scan_s_own_grid(monkeypatch):
         asked.append(how)
         canvas = canvas_for(SIDE, SIDE, SPACING)
         images = to_canvas(scan.images, canvas)
-        return Looked(Volume(images, images[..., 1] > 50, scan.slices), None, canvas)
+        return Looked(Volume(images, images[..., 1] > 50, scan.slices), None, canvas, 1)
 
     stand_in(monkeypatch, look)
     answer = Answers.of(SCAN, {"settings": {"stripped": True}})

@@ -30,17 +30,17 @@ class Told(Reporter):
     def resumed(self, epoch: int) -> None:
         self.continued_after.append(epoch)
 
-    def epoch(self, row: dict[str, float]) -> None:
-        self.epochs.append(row["epoch"])
-        if row["epoch"] == self.stop_after:
+    def epoch(self, history: list[dict[str, float]]) -> None:
+        self.epochs.append(history[-1]["epoch"])
+        if history[-1]["epoch"] == self.stop_after:
             raise StopError
 
 
 def test_learns_and_keeps_the_best_epoch(data: TrainingData, tmp_path: Path) -> None:
-    trained = train("unet", network_params(epochs=30), train_params(), data, 1, tmp_path)
+    trained = train("unet", network_params(epochs=30), train_params(keep="best"), data, 1, tmp_path)
     scores = [row["val_dice"] for row in trained.history]
     assert scores[0] < 0.5
-    assert trained.best_row["val_dice"] == max(scores) > 0.8
+    assert trained.kept_row["val_dice"] == max(scores) > 0.8
     assert [row["epoch"] for row in trained.history] == list(range(1, 31))
     rates = [row["lr"] for row in trained.history]
     assert max(rates) == pytest.approx(0.01, rel=0.1)
@@ -133,7 +133,7 @@ def test_no_epochs_keeps_the_initial_weights(data: TrainingData, tmp_path: Path)
 def test_scores_by_patient_are_of_the_kept_epoch(data: TrainingData, tmp_path: Path) -> None:
     trained = train("unet", network_params(), train_params(), data, 1, tmp_path)
     assert trained.scores.keys() == data.validation.keys()
-    assert np.mean(list(trained.scores.values())) == pytest.approx(trained.best_row["val_dice"])
+    assert np.mean(list(trained.scores.values())) == pytest.approx(trained.kept_row["val_dice"])
 
 
 def test_without_validation_the_last_epoch_is_kept(data: TrainingData, tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_without_validation_the_last_epoch_is_kept(data: TrainingData, tmp_path:
     validated = train("unet", network_params(), train_params(), data, 1, tmp_path / "a")
     trained = train("unet", network_params(), train_params(patience=1), alone, 1, tmp_path / "b")
     assert [row["train_loss"] for row in trained.history] == [row["train_loss"] for row in validated.history]
-    assert trained.best_row == trained.history[-1]
-    assert "val_dice" not in trained.best_row
+    assert trained.kept_row == trained.history[-1]
+    assert "val_dice" not in trained.kept_row
     assert trained.scores == {}
 
 
@@ -163,11 +163,22 @@ def test_one_slice_left_over_joins_the_batch_before(slices: int, sizes: list[int
     assert torch.cat(batches).tolist() == list(range(slices))
 
 
+def test_the_last_epoch_is_kept_whatever_validation_says(data: TrainingData, tmp_path: Path) -> None:
+    # a rate this small never changes the score, so that the first epoch is the best, and patience would stop it
+    last = train_params(keep="last", patience=2)
+    trained = train("unet", network_params(epochs=5, lr=1e-12), last, data, 1, tmp_path)
+    assert trained.kept_row == trained.history[-1]
+    assert trained.kept_row["epoch"] == 5
+    assert trained.scores.keys() == data.validation.keys()
+
+
 def test_early_stopping(data: TrainingData, tmp_path: Path) -> None:
     # a rate this small never changes the score, so that the first epoch stays the best
-    trained = train("unet", network_params(epochs=9, lr=1e-12), train_params(patience=2), data, 1, tmp_path)
+    trained = train(
+        "unet", network_params(epochs=9, lr=1e-12), train_params(keep="best", patience=2), data, 1, tmp_path
+    )
     assert [row["epoch"] for row in trained.history] == [1, 2, 3]
-    assert trained.best_row["epoch"] == 1
+    assert trained.kept_row["epoch"] == 1
 
 
 def test_divergence_is_said(data: TrainingData, tmp_path: Path) -> None:

@@ -4,7 +4,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainseg.data.slices import SliceSet
-from brainseg.preprocess.inputs import Box, InputParams, box_of, brain_box, network_input, network_target, to_slice_grid
+from brainseg.preprocess.inputs import (
+    Box,
+    InputParams,
+    box_of,
+    brain_box,
+    network_batches,
+    network_input,
+    network_target,
+    slices_apart,
+    to_slice_grid,
+)
 
 
 def params(**changes: object) -> InputParams:
@@ -78,6 +88,27 @@ def test_neighbours_and_mirror_are_blocks_of_three_channels() -> None:
     np.testing.assert_array_equal(both[0, :9], around[1])
     assert not both[0, 9:15].any()
     np.testing.assert_array_equal(both[0, 15:], alone[1][..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ("thickness", "slices"), [(None, 1), (8.0, 1), (5.0, 1), (3.5, 1), (3.0, 2), (2.5, 2), (1.0, 5), (0.5, 10)]
+)
+def test_neighbours_of_thin_slices_are_as_far_away_as_those_of_thick_ones(thickness: float, slices: int) -> None:
+    assert slices_apart(thickness) == slices
+
+
+def test_neighbours_may_lie_several_slices_apart() -> None:
+    volume = head()
+    volume.images[0] //= 2
+    volume.images[2] //= 3
+    alone = network_input(volume, params())
+    [(places, seen)] = network_batches(volume, params(neighbours=1), np.array([0, 2]), 8, apart=2)
+    assert places.tolist() == [0, 2]
+    np.testing.assert_array_equal(seen[:, :3], alone[[0, 2]])
+    np.testing.assert_array_equal(seen[0, 6:], alone[2])
+    np.testing.assert_array_equal(seen[1, 3:6], alone[0])
+    assert not seen[0, 3:6].any()
+    assert not seen[1, 6:].any()
 
 
 @settings(max_examples=30, deadline=None)

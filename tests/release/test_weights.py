@@ -53,7 +53,7 @@ def test_every_patient_is_trained_on_and_nobody_validated(tmp_path: Path, monkey
     assert "the section 'vnet' is missing, is it 'unet'?" in capsys.readouterr().err
     assert run_module("train_unet", *lines[0][3:]) == 0
     told = load_model(tmp_path / "work" / "unet.safetensors")[1].training
-    assert (told["patients"], told["best_epoch"], told["val_dice_by_patient"]) == (["P0", "P1"], 2, {})
+    assert (told["patients"], told["kept_epoch"], told["val_dice_by_patient"]) == (["P0", "P1"], 2, {})
 
 
 @pytest.fixture

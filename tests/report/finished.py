@@ -67,7 +67,7 @@ def _write_metrics(metrics: Path) -> None:
     write_json(metrics / "skull_strip.json", {"fallbacks": 0, "tumour_cut": cut})
     write_json(metrics / "val.json", {model: {"n": 1} for model in MODELS})
     for model in NETWORKS:
-        trained = {"best_epoch": 2, "epochs": 3, "val_dice": 0.8, "train_patients": 1, "train_slices": 5, "seed": 1}
+        trained = {"kept_epoch": 2, "epochs": 3, "val_dice": 0.8, "train_patients": 1, "train_slices": 5, "seed": 1}
         write_json(metrics / f"train_{model}.json", trained)
         history = {"epoch": [1, 2, 3], "lr": 0.1, "train_loss": [0.9, 0.5, 0.4], "val_dice": [0.1, 0.8, 0.7]}
         write_csv(metrics / f"history_{model}.csv", pd.DataFrame(history))
