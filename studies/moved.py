@@ -32,7 +32,8 @@ def main(
     every: Annotated[int, typer.Option(min=1, help="Move the sequences of one patient in so many.")] = 9,
 ) -> None:
     """Print, for each motion, the least and the largest measure and how many are said."""
-    motions, found = dict(_motions()), {}
+    motions = dict(_motions())
+    found: dict[str, list[float]] = {}
     for i, case in enumerate(progress(find_cases([data]), "patients")):
         images = case.read().images
         slice_mm = HEIGHT_MM / len(images)

@@ -20,6 +20,7 @@ def spread(values: np.ndarray, tissue: np.ndarray) -> float:
     return float(values[tissue].std() / values[tissue].mean())
 
 
+@pytest.mark.slow
 def test_a_known_field_is_taken_out():
     pytest.importorskip("SimpleITK")
     from brainseg.scans.n4 import without_bias
