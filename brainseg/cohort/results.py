@@ -37,6 +37,8 @@ def report(
         "input": case.places,
         "not_used": [file.name for file in case.left],
         "series": dict(case.series),
+        "changes": list(case.changes),
+        "registration": {key: motion.as_json() for key, motion in scan.motions.items()},
         "notes": list(scan.notes),
         "shape": list(scan.images.shape[:3]),
         "scan_sha256": scan.digest,

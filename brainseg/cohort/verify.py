@@ -96,7 +96,9 @@ def _record(path: Path) -> Record:
 
 def _verify(path: Path, said: dict[str, Any], weights: Path | None, loaded: dict[str, LoadedModels]) -> Verified:
     paths = {key: Path(place) for key, place in said["input"].items()}
-    case = Case(said["case"], said["kind"], paths, series=said.get("series", {}))
+    case = Case(
+        said["case"], said["kind"], paths, series=said.get("series", {}), changes=tuple(said.get("changes", ()))
+    )
     for place in paths.values():
         if not place.exists():
             raise DataError(f"{path} was made from {place}, which does not exist; put the scan back there.")

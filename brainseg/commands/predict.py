@@ -97,6 +97,16 @@ def predict(
         bool | None,
         typer.Option("--stripped/--raw", help="The scan is skull-stripped, or is not (default: this is detected)."),
     ] = None,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--register",
+            help="Register T1 and T1 with contrast agent to FLAIR (rigid; NIfTI and DICOM). Needs the extra register.",
+        ),
+    ] = False,
+    n4: Annotated[
+        bool, typer.Option("--n4", help="Correct the bias field of each sequence (N4). Needs the extra register.")
+    ] = False,
     trust_input: Annotated[
         bool, typer.Option("--trust-input", help="Turn refusals of doubtful scans into warnings.")
     ] = False,
@@ -141,7 +151,9 @@ def predict(
         with nullcontext() if scheduler else early_processes(workers) as processes:
             from brainseg.cohort.predict import Settings
             from brainseg.cohort.watched import predict_watched
+            from brainseg.scans.case import N4, REGISTER
             from brainseg.scans.cases import find_cases
+            from brainseg.scans.itk import require_simple_itk
 
             preset, given = FAST if fast else USUAL, {"model": model, "precision": precision, "tta": tta}
             settings = Settings(
@@ -159,6 +171,8 @@ def predict(
                 truth=truth,
                 redo=redo,
             )
+            if register or n4:
+                require_simple_itk("--register" if register else "--n4")
             archive = None
             if dicomweb or study or store:
                 with extra("dicomweb", "--dicomweb"):
@@ -172,6 +186,7 @@ def predict(
                 participants=participant or (),
                 sessions=session or (),
                 series=series or (),
+                changes=[name for name, asked in ((REGISTER, register), (N4, n4)) if asked],
             )
             status = predict_watched(found, settings, workers, scheduler, processes)
             if archive and store and status in (0, MISTAKE):

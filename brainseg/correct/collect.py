@@ -137,7 +137,8 @@ def _corrected(path: Path) -> Marked:
     if not result:
         raise DataError(f"{path} corrects {case}, whose {case}.json is not beside it; put it back.")
     paths = {key: Path(where) for key, where in result["input"].items()}
-    scan_of = Case(case, result["kind"], paths, series=dict(result.get("series", {})))
+    series, changes = dict(result.get("series", {})), tuple(result.get("changes", ()))
+    scan_of = Case(case, result["kind"], paths, series=series, changes=changes)
 
     def read() -> tuple[Scan, Bool]:
         scan = scan_of.read(trust=True)  # a person has looked at it

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainseg.data.slices import Float64
 from brainseg.scans.affine import affine_mm
 from brainseg.scans.scan import Image, Spacing, check_values
 
@@ -51,29 +52,38 @@ def to_stored(values: Image, image: nib.Nifti1Image) -> Image:
 
 
 def on_grid(
-    values: Image, image: nib.Nifti1Image, flair: nib.Nifti1Image, shape: tuple[int, ...], where: str, said: list[str]
+    values: Image,
+    image: nib.Nifti1Image,
+    flair: nib.Nifti1Image,
+    shape: tuple[int, ...],
+    where: str,
+    said: list[str],
+    motion: Float64 | None = None,
 ) -> Image:
     """A sequence on FLAIR's grid: as it is where it has that one, else resampled, linearly.
 
     Args:
-        values: [x, y, z] as stored.
+        values: a picture (`check_values`), [x, y, z] as stored.
         image: its geometry.
         flair: that of FLAIR.
         shape: of FLAIR's values.
         where: begins the sentences.
-        said: warnings of the scan; one is added where it was resampled.
+        said: warnings of the scan; one is added where its header alone asks for resampling.
+        motion: 4 x 4, from where the header puts a point to where it belongs, in millimetres; None where the header is
+            right.
 
     Raises:
-        DataError: the values are no picture, before or afterwards.
+        DataError: the values are no picture afterwards.
     """
-    check_values(values, where)
-    if values.shape == shape and np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
+    if motion is None and values.shape == shape and np.allclose(affine_mm(image), affine_mm(flair), atol=1e-3):
         return values
-    said.append(f"{where} has another grid than FLAIR and was resampled to it")
+    if motion is None:
+        said.append(f"{where} has another grid than FLAIR and was resampled to it")
     from nibabel import Nifti1Image
     from nibabel.processing import resample_from_to
 
-    moving = Nifti1Image(values.astype(np.float32), affine_mm(image))
+    place = affine_mm(image) if motion is None else motion @ affine_mm(image)
+    moving = Nifti1Image(values.astype(np.float32), place)
     moved = np.asarray(resample_from_to(moving, (shape, affine_mm(flair)), order=1).dataobj)
     check_values(moved, f"{where}, resampled to the grid of FLAIR,")
     return moved

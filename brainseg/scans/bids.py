@@ -124,7 +124,7 @@ class BidsFormat(NiftiFormat):
         return False
 
     def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
-        scan = read_nifti(paths, name, trust=trust)
+        scan = read_nifti(paths, name, trust=trust, register=self.register)
         root, keys = root_of(paths["flair"]), sorted(scan.given, key=lambda key: (key != "flair", SEQUENCES.index(key)))
         sources = tuple(paths[key].relative_to(root).as_posix() for key in keys if key in paths)
         origin: Any = scan.origin

@@ -14,7 +14,12 @@ from brainseg.errors import DataError
 from brainseg.files import sha256
 from brainseg.scans.format import Format
 from brainseg.scans.formats import FORMATS
+from brainseg.scans.n4 import without_bias
 from brainseg.scans.scan import Scan
+
+REGISTER, N4 = "register", "n4"
+CHANGES = (REGISTER, N4)
+"""What the user may ask for: sequences registered to FLAIR, and a smooth brightness across the image taken out."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Case:
             itself, and the others of its cohort are segmented.
         series: which series of a DICOM study is which sequence, where the user has said so.
         truth: NIfTI file of its true mask, where the user has named one.
+        changes: of `CHANGES`, what is to be done with the scan as it is read.
     """
 
     name: str
@@ -39,12 +45,14 @@ class Case:
     problem: str = ""
     series: Mapping[str, str] = field(default_factory=dict)
     truth: Path | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def format(self) -> Format:
         """Of the files."""
         known = FORMATS[self.kind]
-        return known.choosing(self.series) if self.series else known
+        known = known.choosing(self.series) if self.series else known
+        return known.registering() if REGISTER in self.changes else known
 
     @property
     def places(self) -> dict[str, str]:
@@ -55,7 +63,7 @@ class Case:
     def digest(self) -> str:
         """Hexadecimal SHA-256 of its files' names and bytes, masks beside TIF slices included; worked out once.
 
-        Series that were chosen count, too.
+        Series that were chosen count, too, and so does what is to be changed.
         """
         entries = [
             (key, str(file.relative_to(path if path.is_dir() else path.parent)), sha256(file))
@@ -63,6 +71,7 @@ class Case:
             for file in self.format.files(path)
         ]
         entries += [("series", key, rule) for key, rule in sorted(self.series.items())]
+        entries += [("changes", change, "") for change in self.changes]
         return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
     def read(self, *, truth: bool = False, trust: bool = False) -> Scan:
@@ -71,8 +80,10 @@ class Case:
         Raises:
             DataError: the files are not what they should be, or there can be no truth.
             NotTrusted: the files are probably not what they are taken for.
+            UserError: what is asked for needs an extra that is not installed.
         """
         if truth and not self.format.truth:
             known = " or ".join(known.truth for known in FORMATS.values() if known.truth)
             raise DataError(f"{self.paths['flair']} is no {known}.")
-        return self.format.read(self.paths, self.name, truth=truth, trust=trust)
+        scan = self.format.read(self.paths, self.name, truth=truth, trust=trust)
+        return without_bias(scan) if N4 in self.changes else scan

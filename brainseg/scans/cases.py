@@ -32,6 +32,7 @@ def find_cases(
     participants: Sequence[str] = (),
     sessions: Sequence[str] = (),
     series: Sequence[str] = (),
+    changes: Sequence[str] = (),
 ) -> list[Case]:
     """The cases of what the user named, in that order.
 
@@ -43,6 +44,7 @@ def find_cases(
         participants: of a BIDS dataset, those alone.
         sessions: of them, those alone.
         series: of DICOM studies, `flair=`, `pre=` or `post=` and a series' number, UID or description each.
+        changes: of `CHANGES`, to be done with each scan.
 
     Raises:
         DataError: nothing there, something else than a scan, a name that no file can have (see `check_name`), or two
@@ -61,7 +63,7 @@ def find_cases(
     cases = select(cases, participants, sessions)
     if all(case.problem for case in cases):
         raise _refused([case.problem for case in cases])
-    cases = _told_apart(_choosing(cases, series))
+    cases = _changing(_told_apart(_choosing(cases, series)), changes)
     for case in cases:
         check_name(case.name, case.paths["flair"])
     return cases
@@ -83,6 +85,18 @@ def _choosing(cases: list[Case], series: Sequence[str]) -> list[Case]:
         if len(case.paths) > 1:
             raise DataError("--series chooses among the series of one folder; leave out --pre and --post, or it.")
     return [replace(case, series=rules) for case in cases] if rules else cases
+
+
+def _changing(cases: list[Case], changes: Sequence[str]) -> list[Case]:
+    """The cases with what is to be done with them.
+
+    Raises:
+        DataError: it cannot be done with one of them.
+    """
+    changed = [replace(case, changes=tuple(changes)) for case in cases] if changes else cases
+    for case in changed:
+        case.format  # noqa: B018 it refuses
+    return changed
 
 
 def left_out(cases: Sequence[Case]) -> list[str]:

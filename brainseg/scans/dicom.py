@@ -13,7 +13,7 @@ import numpy as np
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.errors import DataError
 from brainseg.scans.affine import check_affine, tilt_warnings
-from brainseg.scans.axial import axial_size, on_grid
+from brainseg.scans.axial import axial_size
 from brainseg.scans.dicom_checks import Series, check_series, check_together, inverted_by, many_frames
 from brainseg.scans.dicom_choice import check_lone, choose
 from brainseg.scans.dicom_seg import write_seg
@@ -25,6 +25,7 @@ from brainseg.scans.geometry import check_field
 from brainseg.scans.nifti import NiftiOrigin, file_name, from_nibabel
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import CORRECTED_SUFFIX, Image, Scan
+from brainseg.scans.together import Volume, together
 
 if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
     import nibabel as nib
@@ -63,9 +64,11 @@ class DicomFormat(Format):
 
     Attributes:
         rules: which series is which sequence, where the user has said so; see `choose`.
+        register: sequences to FLAIR; see `together`.
     """
 
     rules: Mapping[str, str] = field(default_factory=dict)
+    register: bool = False
 
     inputs = "a DICOM folder"
     folder = "DICOM"
@@ -88,7 +91,7 @@ class DicomFormat(Format):
         return inner if len(inner) != 1 else [path]
 
     def choosing(self, rules: Mapping[str, str]) -> Format:
-        return DicomFormat(rules)
+        return replace(self, rules=rules)
 
     def takes(self, path: Path) -> bool:
         """See `Format.takes`; a folder without DICOM is refused when it is read."""
@@ -98,7 +101,10 @@ class DicomFormat(Format):
         return f"{path} is no NIfTI file; name its folder, which is the case." if is_dicom(path) else ""
 
     def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
-        return read_dicom(paths, name, trust=trust, rules=self.rules)
+        return read_dicom(paths, name, trust=trust, rules=self.rules, register=self.register)
+
+    def registering(self) -> Format:
+        return replace(self, register=True)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
         report = [_sr_name(name)] if ends[0] == MASK_SUFFIX else []  # it tells of the automatic mask
@@ -118,7 +124,12 @@ def _person(head: Any) -> tuple[str, str]:
 
 
 def read_dicom(
-    folders: Mapping[str, Path], name: str | None = None, *, trust: bool = False, rules: Mapping[str, str] | None = None
+    folders: Mapping[str, Path],
+    name: str | None = None,
+    *,
+    trust: bool = False,
+    rules: Mapping[str, str] | None = None,
+    register: bool = False,
 ) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given or recognised, into an axial stack.
 
@@ -128,6 +139,7 @@ def read_dicom(
         name: of the case; that of the folder if None.
         trust: take doubts for warnings.
         rules: which series of a study is which sequence; see `choose`.
+        register: to FLAIR, see `together`.
 
     Raises:
         DataError: no DICOM, series that cannot be told apart, slices missing or of several orientations, or values
@@ -136,11 +148,11 @@ def read_dicom(
     """
     said: list[str] = []
     with overheard(said, str(folders["flair"])):
-        scan = _read(folders, name, trust, rules or {})
+        scan = _read(folders, name, trust, rules or {}, register)
     return replace(scan, warnings=(*scan.warnings, *said))
 
 
-def _read(folders: Mapping[str, Path], name: str | None, trust: bool, rules: Mapping[str, str]) -> Scan:
+def _read(folders: Mapping[str, Path], name: str | None, trust: bool, rules: Mapping[str, str], register: bool) -> Scan:
     warnings: list[str] = []
     notes: list[str] = []
     if len(folders) == 1:
@@ -151,15 +163,16 @@ def _read(folders: Mapping[str, Path], name: str | None, trust: bool, rules: Map
     found = {key: read_pixels(series) for key, series in found.items()}
     where = {key: folders.get(key, folders["flair"]) for key in found}
     check_together(found, folders["flair"], trust, warnings)
-    volumes = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
-    flair, sequences = volumes["flair"], {}
-    for key, image in volumes.items():
-        values, place = np.asarray(image.dataobj), f"the {key} series in {where[key]}"
-        sequences[key] = on_grid(values, image, flair, flair.shape, place, warnings)
-    origin = DicomOrigin(flair, series=tuple(found["flair"]))
+    images = {key: _volume(where[key], datasets, trust, warnings) for key, datasets in found.items()}
+    volumes = {
+        key: Volume(np.asarray(image.dataobj), image, f"the {key} series in {where[key]}")
+        for key, image in images.items()
+    }
+    sequences, motions = together(volumes, register, warnings)
+    origin = DicomOrigin(images["flair"], series=tuple(found["flair"]))
     sources = tuple(dict.fromkeys(folders.values()))
     scan = from_nibabel(name or folders["flair"].name, sequences, sources, warnings, origin)
-    return replace(scan, notes=tuple(notes))
+    return replace(scan, notes=tuple(notes), motions=motions)
 
 
 def _only_series(folder: Path) -> Series:

@@ -90,6 +90,17 @@ class Format(ABC):
         """
         raise DataError("--series goes with a folder of DICOM series; leave it out.")
 
+    def registering(self) -> Format:
+        """The same format, which registers sequences to FLAIR.
+
+        Raises:
+            DataError: its scans have no place in space.
+        """
+        raise DataError(
+            f"--register needs NIfTI or DICOM, and {self.folder} have no place in space; leave it out, or register the "
+            "sequences before."
+        )
+
     def shared(self, flairs: Sequence[Path], out: Path) -> Shared | None:
         """Files in `out` that all cases of this format have in common; None where there are none.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,13 @@ from brainseg.data.slices import Bool, Float64, size_text
 from brainseg.errors import DataError, doubt
 from brainseg.files import atomic_path
 from brainseg.scans.affine import affine_mm, direction_doubts, shear_doubts, size_doubts, tilt_warnings
-from brainseg.scans.axial import axial, axial_size, on_grid, to_stored
+from brainseg.scans.axial import axial, axial_size, to_stored
 from brainseg.scans.format import Format
 from brainseg.scans.geometry import check_field
 from brainseg.scans.masks import read_mask_file
 from brainseg.scans.nifti_file import RGB, SUFFIXES, is_nifti, load
 from brainseg.scans.scan import PROBABILITY_SUFFIX, SEQUENCES, Image, Origin, Scan, fill_sequences, missing_warning
+from brainseg.scans.together import Volume, together
 
 GRID_MM = 1e-2
 """Two grids that differ by no more are one: programs round affines as they save them."""
@@ -86,8 +87,15 @@ def _grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
     return Nifti1Image(np.broadcast_to(np.uint8(0), image.shape[:3]), affine_mm(image))
 
 
+@dataclass(frozen=True)
 class NiftiFormat(Format):
-    """Files, each a case; or one for each sequence."""
+    """Files, each a case; or one for each sequence.
+
+    Attributes:
+        register: sequences to FLAIR; see `together`.
+    """
+
+    register: bool = False
 
     inputs = "a NIfTI file"
     folder = "patients' NIfTI files named after their sequences"
@@ -103,7 +111,10 @@ class NiftiFormat(Format):
         return stem(path)
 
     def read(self, paths: Mapping[str, Path], name: str, *, truth: bool, trust: bool) -> Scan:
-        return read_nifti(paths, name, trust=trust)
+        return read_nifti(paths, name, trust=trust, register=self.register)
+
+    def registering(self) -> Format:
+        return replace(self, register=True)
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
         return [file_name(name, end) for end in ends]
@@ -122,7 +133,9 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: bool = False) -> Scan:
+def read_nifti(
+    paths: Mapping[str, Path], name: str | None = None, *, trust: bool = False, register: bool = False
+) -> Scan:
     """Read FLAIR, and pre- and post-contrast where given, into an axial stack.
 
     Args:
@@ -130,6 +143,7 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: boo
             in the order pre-contrast, FLAIR, post-contrast. What has another grid than FLAIR is resampled to it.
         name: of the case; that of the FLAIR's file if None.
         trust: take doubts for warnings.
+        register: to FLAIR, see `together`.
 
     Raises:
         DataError: unreadable, truncated, not three axes, NaN, constant, a mask, or no usable geometry.
@@ -142,13 +156,13 @@ def read_nifti(paths: Mapping[str, Path], name: str | None = None, *, trust: boo
         sequences = _split(paths["flair"], values)
     else:
         sequences = {key: _one_volume(paths[key], values) for key, (_, values) in loaded.items()}
-    shape = sequences["flair"].shape
-    for key in sequences:
+    volumes = {}
+    for key, values in sequences.items():
         where = str(paths[key]) if len(loaded) > 1 or len(sequences) == 1 else f"{key} of {paths['flair']}"
-        image = loaded[key if key in loaded else "flair"][0]
-        sequences[key] = on_grid(sequences[key], image, flair, shape, where, warnings)
-    origin = NiftiOrigin(flair)
-    return from_nibabel(name or stem(paths["flair"]), sequences, tuple(paths.values()), warnings, origin)
+        volumes[key] = Volume(values, loaded[key if key in loaded else "flair"][0], where)
+    placed, motions = together(volumes, register, warnings)
+    scan = from_nibabel(name or stem(paths["flair"]), placed, tuple(paths.values()), warnings, NiftiOrigin(flair))
+    return replace(scan, motions=motions)
 
 
 def _checked(path: Path, trust: bool, warnings: list[str]) -> Callable[[nib.Nifti1Image], None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import CHANNELS, Bool, Float64, Int
 from brainseg.errors import DataError
+from brainseg.scans.motion import Motion
 
 Image = npt.NDArray[Any]
 Spacing = tuple[float, float, float]
@@ -114,6 +115,7 @@ class Scan:
         origin: writes a mask in the files' own geometry.
         truth: bool [n, height, width], where masks lie beside the slices and were asked for.
         notes: what was chosen of the files; one sentence each.
+        motions: how sequences were moved against FLAIR, where they were registered.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Scan:
     origin: Origin
     truth: Bool | None = None
     notes: tuple[str, ...] = ()
+    motions: Mapping[str, Motion] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:

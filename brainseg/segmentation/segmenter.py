@@ -20,6 +20,7 @@ from brainseg.preprocess.prepare import prepare
 from brainseg.preprocess.skull_strip import Brain, SkullStripParams, make_stripper
 from brainseg.scans.canvas import Canvas, canvas_for, from_canvas, mask_from_canvas, to_canvas
 from brainseg.scans.scan import Scan, Spacing
+from brainseg.segmentation.alignment import alignment_warnings
 from brainseg.segmentation.brain import find_scan_brain
 from brainseg.segmentation.measures import largest_diameter
 from brainseg.shipped import FOLDER, SUMS, listed
@@ -133,6 +134,7 @@ class Segmenter:
         images, looked = self._look(scan, stripped, trust)
         whole, brain, canvas = looked.stack, looked.brain, looked.canvas
         doubts = self._sequence_doubts(images, brain, trust)
+        moved = alignment_warnings(images, scan)
         name, choice = self.models.name, self.models.choice
         found = predict_volume(self.models.networks, whole, {name: choice}, tta=self.tta, apart=looked.apart)
         volume, mask = found.probabilities[name], found.masks[name]
@@ -140,12 +142,13 @@ class Segmenter:
         on_scan = mask_from_canvas(map(_agreeing, volume, mask, repeat(threshold)), canvas, threshold)
         brain_on_scan = mask_from_canvas((plane.astype(np.float32) for plane in brain.mask), canvas, 0.5)
         caps: list[Cap] = [(sentence, "unreliable") for sentence in doubts]
+        caps += [(sentence, "check") for sentence in moved]
         return Segmentation(
             mask=on_scan,
             brain=brain_on_scan,
             stripped=brain.stripped,
             spacing=scan.spacing,
-            warnings=(*scan.warnings, *brain.warnings, *doubts, *_warnings(volume, mask)),
+            warnings=(*scan.warnings, *brain.warnings, *doubts, *moved, *_warnings(volume, mask)),
             trust=judge(
                 opinions(found, whole, name, choice, mask),
                 self._calibrations.setups[setup_of(name, flips=self.tta)],

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path, PurePath
 
 from brainseg.errors import DataError
-from brainseg.scans.case import Case
 from brainseg.view.result import Result
 
 UP = 4
@@ -106,7 +105,7 @@ def _transplanted(path: Path, flair: Path, moved: Path, up: int) -> Path:
 
 
 def _same(result: Result, paths: dict[str, Path]) -> bool:
-    case = Case(result.report.case, result.report.kind, paths, series=result.case.series)
+    case = replace(result.case, paths=paths)
     if result.report.input_sha256 == case.digest:
         return True
     try:  # by another name

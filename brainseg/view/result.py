@@ -78,6 +78,7 @@ class Report(BaseModel):
     kind: str
     input: dict[Literal["flair", "pre", "post"], Path]
     series: dict[Literal["flair", "pre", "post"], str] = {}
+    changes: tuple[Literal["register", "n4"], ...] = ()
     shape: tuple[int, int, int]
     scan_sha256: str
     input_sha256: str | None = None
@@ -131,7 +132,7 @@ class Result:
         """The scan that was segmented, to be read again."""
         paths = {str(key): path for key, path in self.report.input.items()}
         series = {str(key): rule for key, rule in self.report.series.items()}
-        return Case(self.report.case, self.report.kind, paths, series=series)
+        return Case(self.report.case, self.report.kind, paths, series=series, changes=self.report.changes)
 
 
 def find_result(path: Path) -> Result:
