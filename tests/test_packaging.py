@@ -89,9 +89,9 @@ def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
     plain = requirements(*PROJECT["dependencies"])
     assert "openvino" in plain
     assert not plain.keys() & {canonicalize_name(name) for name in PIPELINE_IMPORTS.values()}
-    assert {f"brainseg[{name}]" for name in ("cluster", "dicomweb", "pipeline", "radiogenomics", "torch")} == {
-        text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")
-    }
+    assert {
+        f"brainseg[{name}]" for name in ("cluster", "dicomweb", "pipeline", "radiogenomics", "register", "torch")
+    } == {text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")}
 
 
 def test_the_extras_that_a_sentence_names_are_there():
@@ -177,6 +177,7 @@ def test_every_import_of_the_package_is_declared():
         *EXTRAS["radiogenomics"],
         *EXTRAS["cluster"],
         *EXTRAS["dicomweb"],
+        *EXTRAS["register"],
     ).keys()
     providers = packages_distributions()
     for path in (ROOT / "brainseg").rglob("*.py"):
