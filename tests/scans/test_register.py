@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from brainseg.cli import app
 from brainseg.errors import DataError, UserError
 from brainseg.scans.case import REGISTER
 from brainseg.scans.cases import find_cases
 from brainseg.scans.motion import Motion, is_still
 from brainseg.scans.nifti import read_nifti
-from tests.scans.heads import as_nifti, write_tifs
+from tests.scans.heads import as_nifti, threshold_models, write_tifs
 from tests.scans.nifti_files import saved
 
 SPACING = (5.0, 2.5, 2.5)
@@ -114,6 +117,25 @@ def test_without_the_option_nothing_is_registered(files):
     flair, moved = files
     scan = read_nifti({"flair": flair, "pre": moved("plain", rigid(0, 0, (6, 0, 0)))})
     assert not scan.motions
+
+
+@pytest.mark.slow
+def test_predict_says_what_lies_off_flair_and_registers_it_where_asked(files, tmp_path):
+    flair, moved = files
+    scan = ["predict", "--flair", str(flair), "--pre", str(moved("off", rigid(0, 0, (8.0, -6.0, 0)))), "--trust-input"]
+    models = ["--weights", str(threshold_models(tmp_path / "models")), "--runtime", "torch"]
+    said = []
+    for options in ([], ["--register"]):
+        out = tmp_path / f"out{len(options)}"
+        done = CliRunner().invoke(app, [*scan, *models, *options, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        report = json.loads((out / "flair.json").read_text())
+        said.append((report["registration"], [text for text in report["warnings"] if "off FLAIR" in text]))
+    (before, doubts), (after, none) = said
+    assert before == {}
+    assert len(doubts) == 1
+    assert after["pre"]["shift_mm"] == pytest.approx(10, abs=1)
+    assert none == []
 
 
 def test_motions_in_words():
