@@ -59,7 +59,7 @@ class Run:
 
     @property
     def dice(self) -> float:
-        """Best mean whole-volume Dice of the validation patients."""
+        """Mean whole-volume Dice of the validation patients at the epoch that is kept."""
         return self.trained.kept_row["val_dice"]
 
 

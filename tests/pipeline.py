@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +123,28 @@ def tracked(stage: str) -> list[str]:
     return list(shipped_params()) if listed == [{"params.yaml": None}] else listed  # as DVC writes "all of the file"
 
 
+def begin(module: str, *arguments: str | Path, cwd: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a module as a command in a process group of its own; all that it says comes on one stream."""
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def done(process: subprocess.Popen[str], seconds: float | None = None) -> str:
+    """Wait for what `begin` started; what it said. Fails with that if its exit status is not 0."""
+    said = process.communicate(timeout=seconds)[0]
+    line = shlex.join(map(str, process.args))  # type: ignore[arg-type]
+    assert process.returncode == 0, f"{line} ended with {process.returncode}:\n{said}"
+    return said
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A git and DVC repository of its own, with nothing from outside in its environment.
@@ -156,23 +178,11 @@ class Checkout:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `dvc` in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
-            cwd=self.root,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        return begin("dvc", *arguments, cwd=self.root, environment=self.environment)
 
     def dvc(self, *arguments: str) -> str:
         """Run `dvc`; what it said, on either stream. Fails with that if its exit status is not 0."""
-        process = self.start(*arguments)
-        said = process.communicate()[0]
-        assert process.returncode == 0, f"dvc {shlex.join(arguments)} ended with {process.returncode}:\n{said}"
-        return said
+        return done(self.start(*arguments))
 
     @contextmanager
     def entered(self) -> Iterator[Any]:

@@ -95,15 +95,12 @@ def _record(path: Path) -> Record:
 
 
 def _verify(path: Path, said: dict[str, Any], weights: Path | None, loaded: dict[str, LoadedModels]) -> Verified:
-    paths = {key: Path(place) for key, place in said["input"].items()}
-    case = Case(
-        said["case"], said["kind"], paths, series=said.get("series", {}), changes=tuple(said.get("changes", ()))
-    )
-    for place in paths.values():
+    case = Case.recorded(said)
+    for place in case.paths.values():
         if not place.exists():
             raise DataError(f"{path} was made from {place}, which does not exist; put the scan back there.")
     if case.digest != said["input_sha256"]:
-        raise DataError(f"{path} was made from other files than lie at {paths['flair']} now; put them back.")
+        raise DataError(f"{path} was made from other files than lie at {case.paths['flair']} now; put them back.")
     made, settings = said["made_by"], said.get("settings", {})
     models = _models(path, made, weights, loaded)
     trust = bool(settings.get("trust_input"))

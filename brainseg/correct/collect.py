@@ -136,14 +136,13 @@ def _corrected(path: Path) -> Marked:
         raise DataError(f"the corrected mask of {case} is not as {path} says; save it again with brainseg edit.")
     if not result:
         raise DataError(f"{path} corrects {case}, whose {case}.json is not beside it; put it back.")
-    paths = {key: Path(where) for key, where in result["input"].items()}
-    series, changes = dict(result.get("series", {})), tuple(result.get("changes", ()))
-    scan_of = Case(case, result["kind"], paths, series=series, changes=changes)
+    scan_of = Case.recorded(result | {"case": case})
 
     def read() -> tuple[Scan, Bool]:
         scan = scan_of.read(trust=True)  # a person has looked at it
         if scan.digest != saved.content["scan_sha256"]:
-            raise DataError(f"{paths['flair']} has changed since its mask was corrected; predict and correct it again.")
+            flair = scan_of.paths["flair"]
+            raise DataError(f"{flair} has changed since its mask was corrected; predict and correct it again.")
         return scan, scan.origin.read_mask(path.parent, case, CORRECTED_SUFFIX)
 
     keys = ("annotator", "saved", "dice_to_automatic", "scan_sha256")

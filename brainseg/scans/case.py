@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from brainseg.errors import DataError
 from brainseg.files import sha256
@@ -18,7 +19,6 @@ from brainseg.scans.n4 import without_bias
 from brainseg.scans.scan import Scan
 
 REGISTER, N4 = "register", "n4"
-CHANGES = (REGISTER, N4)
 """What the user may ask for: sequences registered to FLAIR, and a smooth brightness across the image taken out."""
 
 
@@ -35,7 +35,7 @@ class Case:
             itself, and the others of its cohort are segmented.
         series: which series of a DICOM study is which sequence, where the user has said so.
         truth: NIfTI file of its true mask, where the user has named one.
-        changes: of `CHANGES`, what is to be done with the scan as it is read.
+        changes: `REGISTER`, `N4`: what is to be done with the scan as it is read.
     """
 
     name: str
@@ -46,6 +46,13 @@ class Case:
     series: Mapping[str, str] = field(default_factory=dict)
     truth: Path | None = None
     changes: tuple[str, ...] = ()
+
+    @classmethod
+    def recorded(cls, said: Mapping[str, Any]) -> Case:
+        """The case of a result, to be read again: from what `<case>.json` says of it."""
+        paths = {str(key): Path(place) for key, place in said["input"].items()}
+        series = {str(key): rule for key, rule in said.get("series", {}).items()}
+        return cls(said["case"], said["kind"], paths, series=series, changes=tuple(said.get("changes", ())))
 
     @property
     def format(self) -> Format:

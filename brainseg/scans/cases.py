@@ -44,7 +44,7 @@ def find_cases(
         participants: of a BIDS dataset, those alone.
         sessions: of them, those alone.
         series: of DICOM studies, `flair=`, `pre=` or `post=` and a series' number, UID or description each.
-        changes: of `CHANGES`, to be done with each scan.
+        changes: to be done with each scan; see `Case`.
 
     Raises:
         DataError: nothing there, something else than a scan, a name that no file can have (see `check_name`), or two

@@ -47,12 +47,11 @@ def together(
         DataError: values are no picture, before or afterwards.
         UserError: registration was asked for, and its extra is not installed.
     """
-    flair, motions = volumes["flair"], {}
-    sequences = {}
-    for key, volume in volumes.items():
+    for volume in volumes.values():
         check_values(volume.values, volume.where)
+    flair, motions, sequences = volumes["flair"], {}, {}
+    for key, volume in volumes.items():
         if register and key != "flair":
-            check_values(flair.values, flair.where)
             motions[key] = find_motion(volume.values, volume.image, flair.values, flair.image)
             warnings.extend(motions[key].warnings(volume.where))
         motion = motions[key].matrix if key in motions and not motions[key].still else None

@@ -9,6 +9,7 @@ import numpy as np
 
 from brainseg.connected import label
 from brainseg.data.slices import Bool, Float64, Int
+from brainseg.preprocess.morphology import largest_component
 from brainseg.scans.scan import Spacing
 
 ONE_SIDE = 0.9
@@ -34,9 +35,7 @@ def rano(mask: Bool, spacing: Spacing | None, numbers: Int) -> dict[str, Any] | 
     if spacing is None or not mask.any():
         return None
     at = int(np.count_nonzero(mask, (1, 2)).argmax())
-    labels, _ = label(mask[at])
-    part = labels == np.bincount(labels[labels > 0]).argmax()
-    longest, across = _diameters(part, spacing[1:])
+    longest, across = _diameters(largest_component(mask[at]), spacing[1:])
     product = longest * across
     return {"slice": int(numbers[at]), "diameter_mm": longest, "perpendicular_mm": across, "product_mm2": product}
 

@@ -13,7 +13,7 @@ from brainseg.connected import label
 from brainseg.data.slices import U8, Bool, Float, Float64
 from brainseg.errors import DataError
 from brainseg.model.forward import Half
-from brainseg.preprocess.morphology import morphology
+from brainseg.preprocess.morphology import largest_component, morphology
 
 FAINT = 0.05
 """A probability below this counts as nothing seen."""
@@ -178,9 +178,7 @@ class Seen:
         box = _box([self.opinions.brain], where.shape, margin=0)
         brain, mask = self.opinions.brain[box], self.opinions.mask[box]
         left = bright[box] & morphology(brain, "erode", MARGIN) & ~morphology(mask, "dilate", RING[0] + 1)
-        labels, parts = label(morphology(left, "open", 2))
-        if parts:
-            where[box] = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
+        where[box] = largest_component(morphology(left, "open", 2))
         return where
 
 

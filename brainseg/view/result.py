@@ -130,9 +130,7 @@ class Result:
     @property
     def case(self) -> Case:
         """The scan that was segmented, to be read again."""
-        paths = {str(key): path for key, path in self.report.input.items()}
-        series = {str(key): rule for key, rule in self.report.series.items()}
-        return Case(self.report.case, self.report.kind, paths, series=series, changes=self.report.changes)
+        return Case.recorded(self.report.model_dump(include={"case", "kind", "input", "series", "changes"}))
 
 
 def find_result(path: Path) -> Result:

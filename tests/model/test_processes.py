@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,7 @@ from brainseg.model.augment import augment
 from brainseg.model.processes import Share, launch
 from tests.cohort.processes import wait_until
 from tests.model.small import AUGMENT, network_params, train_params
-from tests.pipeline import ROOT, change_params
+from tests.pipeline import ROOT, begin, change_params, done
 
 
 def share(rank: int, world: int) -> Share:
@@ -61,24 +60,15 @@ def start(folder: Path, out: Path, devices: int) -> subprocess.Popen[str]:
     shared = train_params(devices=devices).model_dump()
     change_params(out, {"train": shared, "unet": network_params(epochs=6).model_dump(exclude={"architecture"})})
     options = ["--checkpoints", out / "state", "--params", out / "params.yaml"]
-    command = ["unet", folder, folder / "index.csv", folder / "split.csv", out / "unet.safetensors", out]
-    return subprocess.Popen(
-        [sys.executable, "-m", "stages.train", *command, *options],
-        cwd=out, env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-
-
-def end(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=1200)[0]
-    assert process.returncode == 0, said
-    return said
+    line = ["unet", folder, folder / "index.csv", folder / "split.csv", out / "unet.safetensors", out, *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return begin("stages.train", *line, cwd=out, environment=environment)
 
 
 @pytest.mark.slow
 def test_two_processes_train_as_well_as_one_give_the_same_bytes_and_go_on_after_a_kill(folder, tmp_path):
     for name, devices in (("one", 1), ("two", 2)):
-        end(start(folder, tmp_path / name, devices))
+        done(start(folder, tmp_path / name, devices), 1200)
     dice = {name: json.loads((tmp_path / name / "train_unet.json").read_text())["val_dice"] for name in ("one", "two")}
     assert dice["two"] == pytest.approx(dice["one"], abs=0.15)
     for name, killed in (("worker", "-u -m stages.train"), ("torchrun", "torch.distributed.run")):
@@ -93,6 +83,6 @@ def test_two_processes_train_as_well_as_one_give_the_same_bytes_and_go_on_after_
         assert run.returncode == 2
         assert "one of the processes of the training failed, and all were stopped" in said
         assert "epoch 6/6" not in said
-        assert "continuing after epoch" in end(start(folder, out, 2))
+        assert "continuing after epoch" in done(start(folder, out, 2), 1200)
         again, first = (load_file(path / "unet.safetensors") for path in (out, tmp_path / "two"))
         assert all(torch.equal(again[key], first[key]) for key in first)

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pytest
 from brainseg.errors import DataError
 from studies import exchange
 from tests.cohort.processes import wait_until
-from tests.pipeline import ROOT, Checkout, set_up
+from tests.pipeline import ROOT, Checkout, begin, done, set_up
 
 
 def clone(origin: Checkout, folder: Path) -> Checkout:
@@ -26,16 +25,7 @@ def clone(origin: Checkout, folder: Path) -> Checkout:
 
 
 def study(checkout: Checkout, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "studies.crossval", *arguments], cwd=checkout.root, env=checkout.environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
-def done(process: subprocess.Popen[str]) -> str:
-    said = process.communicate(timeout=1800)[0]
-    assert process.returncode == 0, said
-    return said
+    return begin("studies.crossval", *arguments, cwd=checkout.root, environment=checkout.environment)
 
 
 @pytest.mark.slow
@@ -46,20 +36,20 @@ def test_two_clones_share_their_folds_and_one_that_was_killed_goes_on(tmp_path):
     origin.commit("studies, and where DVC shares")
     first, second = clone(origin, tmp_path / "first"), clone(origin, tmp_path / "second")
     share = ("--folds", "2", "--remote", "origin")
-    done(study(first, "run", "--fold", "0", *share))
+    done(study(first, "run", "--fold", "0", *share), 1800)
     killed = study(second, "run", "--fold", "1", *share)
     wait_until(lambda: killed.poll() is not None or any(second.root.glob("trained/*")), seconds=900)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
     assert "crossval-1" not in second.dvc("exp", "list", "--all-commits", "--name-only")
-    done(study(second, "run", "--fold", "1", *share))
-    assert "fold 0 was run elsewhere, and shared by origin" in done(study(second, "run", "--fold", "0", *share))
-    done(study(first, "gather", "--remote", "origin"))
+    done(study(second, "run", "--fold", "1", *share), 1800)
+    assert "fold 0 was run elsewhere, and shared by origin" in done(study(second, "run", "--fold", "0", *share), 1800)
+    done(study(first, "gather", "--remote", "origin"), 1800)
     table = pd.read_csv(first.root / "metrics" / "crossval.csv")
     assert sorted(table["fold"].unique()) == [0, 1]
     assert table.query("model == 'ensemble'")["patient"].nunique() == 8
     third = clone(origin, tmp_path / "third")
-    done(study(third, "gather", "--remote", "origin"))
+    done(study(third, "gather", "--remote", "origin"), 1800)
     assert (third.root / "metrics" / "crossval.csv").read_bytes() == (
         first.root / "metrics" / "crossval.csv"
     ).read_bytes()
