@@ -39,7 +39,9 @@ def collect(
 def shape(
     masks: Annotated[
         list[Path],
-        typer.Argument(metavar="MASK...", help="NIfTI masks, folders of TIF masks, or folders that predict wrote."),
+        typer.Argument(
+            metavar="MASK...", help="NIfTI masks, TIF masks or folders of them, or folders that predict wrote."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: print the table).")] = None,
     thickness: Annotated[
@@ -57,7 +59,7 @@ def shape(
     explains the other columns.
     """
     with mistakes_in_one_sentence():
-        require_there(masks, "name a NIfTI mask or a folder of TIF masks.")
+        require_there(masks, "name a NIfTI mask, a TIF mask or a folder of TIF masks.")
         from brainseg.files import require_file, write_csv
         from brainseg.params import shipped_section
 

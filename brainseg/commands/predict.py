@@ -21,7 +21,7 @@ def predict(
         list[Path] | None,
         typer.Argument(
             metavar="INPUT...",
-            help="A folder of TIF slices, a folder of such folders, a TIF slice, a NIfTI file, a folder of patients "
+            help="A folder of TIF slices, a folder of such folders, a TIF file, a NIfTI file, a folder of patients "
             "with NIfTI sequences, a BIDS dataset, or a folder of DICOM series.",
             show_default=False,
         ),

@@ -13,7 +13,6 @@ from brainseg.errors import DataError
 from brainseg.radiogenomics.cohort import RadiogenomicsParams, measure
 from brainseg.scans.masks import read_numbered_mask
 from brainseg.scans.nifti_file import is_nifti
-from brainseg.scans.tif_files import tif_files
 
 
 def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
@@ -31,7 +30,7 @@ def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
     masks: list[Path] = []
     without: list[str] = []
     for path in paths:
-        records = whole_records(path) if path.is_dir() and not tif_files(path) else {}
+        records = whole_records(path) if path.is_dir() else {}
         records = {case: record for case, record in records.items() if "tumour" in record.content}
         empty = [case for case, record in records.items() if not record.content["tumour"]["voxels"]]
         full = [_mask(path, record) for case, record in records.items() if case not in empty]
@@ -43,9 +42,9 @@ def find_masks(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
 
 
 def _mask(out: Path, record: Record) -> Path:
-    """The file, or the folder of the slices."""
+    """The file, or the folder of the slices, which is called after the case."""
     mask = out / next(name for name in record.files if name.endswith((f"{MASK_SUFFIX}.nii.gz", f"{MASK_SUFFIX}.tif")))
-    return mask if is_nifti(mask) else mask.parent
+    return mask if mask.parent.samefile(out) or is_nifti(mask) else mask.parent
 
 
 def shapes_of_files(paths: Sequence[Path], params: RadiogenomicsParams) -> pd.DataFrame:

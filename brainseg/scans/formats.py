@@ -7,8 +7,10 @@ from brainseg.scans.dicom import DicomFormat
 from brainseg.scans.format import Format
 from brainseg.scans.nifti import NiftiFormat
 from brainseg.scans.tif import TifFormat
+from brainseg.scans.tif_stack import TifStackFormat
 
 FORMATS: dict[str, Format] = {
+    "tif_stack": TifStackFormat(),
     "tif": TifFormat(),
     "nifti": NiftiFormat(),
     "bids": BidsFormat(),

@@ -1,4 +1,4 @@
-"""Masks of any origin as axial stacks: a NIfTI file, or a folder of TIF slices."""
+"""Masks of any origin as axial stacks: a NIfTI file, a TIF of pages, or a folder of TIF slices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from brainseg.scans.affine import shear_doubts, size_doubts
 from brainseg.scans.axial import axial, axial_size
 from brainseg.scans.nifti_file import is_nifti, load
 from brainseg.scans.scan import Image, Spacing
-from brainseg.scans.tif_files import numbered_slices, tif_files
+from brainseg.scans.tif_files import SUFFIXES, numbered_slices, tif_files
+from brainseg.scans.tif_stack import read_pages
 
 if TYPE_CHECKING:  # a scan of TIF slices does not wait for its import
     import nibabel as nib
@@ -26,9 +27,10 @@ MOST_LABELS = 16
 
 
 def read_numbered_mask(path: Path) -> tuple[Bool, Spacing | None, Int]:
-    """Read a mask, and its slices' numbers: those of the TIF files, or of NIfTI from 0 at the feet; see `read_mask`."""
+    """Read a mask, and its slices' numbers: of TIF files theirs, of pages from 1, of NIfTI from 0 at the feet."""
     mask, spacing = read_mask(path)
-    numbers = sorted(_numbered(path)) if path.is_dir() else range(len(mask))
+    first = 1 if path.suffix.lower() in SUFFIXES else 0
+    numbers = sorted(_numbered(path)) if path.is_dir() else range(first, first + len(mask))
     return mask, spacing, np.array(numbers, np.int64)
 
 
@@ -36,21 +38,23 @@ def read_mask(path: Path) -> tuple[Bool, Spacing | None]:
     """Read a mask; everything that is not 0 is tumour.
 
     Args:
-        path: a NIfTI file in any orientation, or a folder of TIF slices: its `<case>_<slice>_mask.tif`, or where there
-            are none its `<case>_<slice>.tif`.
+        path: a NIfTI file in any orientation, a TIF whose pages are slices, or a folder of TIF slices: its
+            `<case>_<slice>_mask.tif`, or where there are none its `<case>_<slice>.tif`.
 
     Returns:
-        bool [n, height, width], axial, and millimetres between slices, rows and columns; None for TIF slices.
+        bool [n, height, width], axial, and millimetres between slices, rows and columns; None for TIF.
 
     Raises:
         DataError: unreadable, not three axes, no folder of slices, slices missing, or values that are no labels.
     """
     if not path.exists():
-        raise DataError(f"{path} does not exist; name a NIfTI mask or a folder of TIF masks.")
+        raise DataError(f"{path} does not exist; name a NIfTI mask, a TIF mask or a folder of TIF masks.")
     if path.is_dir():
         return _read_folder(path), None
+    if path.suffix.lower() in SUFFIXES:
+        return _read_pages(path), None
     if not is_nifti(path):
-        raise DataError(f"{path} is neither a NIfTI file nor a folder of TIF slices; expected a mask as one of these.")
+        raise DataError(f"{path} is neither NIfTI, TIF nor a folder of TIF slices; expected a mask as one of these.")
     mask, image = read_mask_file(path)
     return mask, axial_size(image)[1]
 
@@ -100,6 +104,14 @@ def _read_folder(folder: Path) -> Bool:
         planes.append(plane)
     stack = np.stack(planes)
     _check(stack, folder)
+    return stack != 0
+
+
+def _read_pages(path: Path) -> Bool:
+    stack, _ = read_pages(path)
+    if stack.ndim != 3:
+        raise DataError(f"{path} is {size_text(stack.shape)}, expected one channel; give a mask.")
+    _check(stack, path)
     return stack != 0
 
 

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tifffile
 
 from brainseg.data.raw import MASK_SUFFIX
-from brainseg.data.slices import FLAIR, Bool, size_text
+from brainseg.data.slices import Bool, size_text
 from brainseg.errors import DataError
 from brainseg.scans import tif_lzw
 from brainseg.scans.format import Format
-from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
 from brainseg.scans.quiet import overheard
-from brainseg.scans.scan import (
-    PROBABILITY_SUFFIX,
-    SEQUENCES,
-    Image,
-    Origin,
-    Scan,
-    check_values,
-    fill_sequences,
-    missing_warning,
-)
+from brainseg.scans.scan import PROBABILITY_SUFFIX, Image, Origin, Scan
 from brainseg.scans.tif_files import SUFFIXES, image_files, mask_beside, number_alone, numbered_slices
+from brainseg.scans.tif_planes import scan_of_planes, write_tif
 
 
 @dataclass(frozen=True)
@@ -49,7 +38,7 @@ class TifOrigin(Origin):
         (out / name).mkdir()
         for end, stack in maps.items():
             for stem, plane in zip(self.stems, stack, strict=True):
-                _write(out / _file(name, stem, end), plane.astype(np.uint8) * 255 if plane.dtype == bool else plane)
+                write_tif(out / _file(name, stem, end), plane.astype(np.uint8) * 255 if plane.dtype == bool else plane)
         return []
 
     def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
@@ -132,31 +121,25 @@ def _read(source: Path, name: str, numbered: dict[int, Path], truth: bool) -> Sc
     for path in paths:
         check_name(path.stem, path)  # its mask is called after it
     stack, warnings = _stack(source, paths)
-    given = SEQUENCES if stack.ndim == 4 else ("flair",)
-    images = stack if stack.ndim == 4 else fill_sequences({"flair": stack})
-    check_values(images[..., FLAIR], f"FLAIR (the {'second' if stack.ndim == 4 else 'only'} channel) of {source}")
-    return Scan(
+    return scan_of_planes(
+        stack,
+        np.array(sorted(numbered), np.int64),
+        TifOrigin(tuple(path.stem for path in paths), stack.shape[1:3]),
         name=name,
-        images=images,
-        spacing=None,
-        slices=np.array(sorted(numbered), np.int64),
-        given=given,
-        sources=(source,),
-        warnings=tuple(warnings + missing_warning(given)),
-        origin=TifOrigin(tuple(path.stem for path in paths), stack.shape[1:3]),
+        source=source,
+        warnings=warnings,
         truth=_truth(paths, stack.shape[1:3]) if truth else None,
     )
 
 
 def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
-    """[n, height, width] or [n, height, width, 3], and warnings."""
+    """[n, height, width] or [n, height, width, channels], and warnings."""
     warnings: list[str] = []
     with overheard(warnings, str(folder)):
         decoded = [tif_lzw.decode(path) for path in paths]
     planes = [plane for plane, _ in decoded]
     if inverted := sum(was for _, was in decoded):
         warnings.append(f"{inverted} of {len(paths)} slices store white as their lowest value: inverted")
-    check_size((len(planes), *planes[0].shape[:2]), f"the stack in {folder}")
     shapes = Counter(plane.shape for plane in planes)
     usual = shapes.most_common(1)[0][0]
     for path, plane in zip(paths, planes, strict=True):
@@ -164,21 +147,7 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
             raise DataError(
                 f"{path} is {size_text(plane.shape)}, expected {size_text(usual)} as in the rest of the stack."
             )
-    channels = 1 if len(usual) == 2 else usual[-1]
-    if len(usual) not in (2, 3) or channels not in (1, 3, 4):
-        raise DataError(
-            f"the slices of {folder} are {size_text(usual)}, expected [height, width] of FLAIR or [height, width, 3] "
-            "of pre-contrast, FLAIR and post-contrast; save one page a file."
-        )
-    stack = np.stack(planes)
-    if stack.dtype.kind not in "uif":
-        raise DataError(f"the slices of {folder} hold {stack.dtype}, expected 8-bit or 16-bit numbers; save them anew.")
-    if stack.dtype != np.uint8:
-        warnings.append(f"the slices are {stack.dtype}, not 8-bit: brightness is scaled by the volume's maximum")
-    if channels == 4:
-        warnings.append("the slices have a fourth channel (opacity), which was left out")
-        stack = stack[..., :3]
-    return stack[..., 0] if len(usual) == 3 and channels == 1 else stack, warnings
+    return np.stack(planes), warnings
 
 
 def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
@@ -196,10 +165,3 @@ def _truth(paths: list[Path], shape: tuple[int, ...]) -> Bool:
 
 def _file(name: str, stem: str, end: str) -> str:
     return f"{name}/{stem}{end}.tif"
-
-
-def _write(path: Path, plane: Image) -> None:
-    """By way of memory: on a full disk tifffile's own error does not say what happened."""
-    encoded = io.BytesIO()
-    tifffile.imwrite(encoded, plane, photometric="minisblack")
-    path.write_bytes(encoded.getbuffer())

@@ -57,28 +57,39 @@ def _plain(path: Path) -> _Copy | None:
     """The same file without compression; None where tifffile can read it, or says itself why not."""
     try:
         with tifffile.TiffFile(path) as tif:
-            page: Any = tif.pages[0]
-            compression, predictor = int(page.compression), int(page.predictor)
-            if compression not in KNOWN and importlib.util.find_spec("imagecodecs") is None:
-                name = getattr(page.compression, "name", compression)
-                raise DataError(
-                    f"{path} is whole but compressed as {name}, which nothing here can decode; save it with LZW, with "
-                    "Deflate or uncompressed."
-                )
-            if compression not in (LZW, NONE, *DEFLATE) or (compression != LZW and predictor != FLOATS):
+            pages: dict[int, Any] = {
+                i: page for i, page in enumerate(tif.pages) if not getattr(page, "is_reduced", False)
+            }
+            for page in pages.values():
+                _require_known(path, page)
+            if not any(map(_ours, pages.values())):
                 return None
-            if len(tif.pages) > 1:
-                raise DataError(f"{path} has {len(tif.pages)} pages, expected one slice; save one page a file.")
-            if math.prod(map(int, page.shape)) > MOST_NUMBERS:
+            if sum(math.prod(map(int, page.shape)) for page in pages.values()) > MOST_NUMBERS:
                 return None  # `decode_tif` refuses it
-            segments = _segments(path, page)
+            found = [(i, _segments(path, page), int(page.predictor)) for i, page in pages.items() if _ours(page)]
         copy = _Copy(path.read_bytes(), path)
-        _replace(copy, segments, predictor)
+        for i, segments, predictor in found:
+            _replace(copy, i, segments, predictor)
         return copy
     except (DataError, MemoryError, PermissionError):
         raise
     except Exception as error:  # tifffile raises many kinds on damaged files
         raise DataError(f"{path} cannot be read as TIF ({why_unreadable(error)}); fetch it again.") from None
+
+
+def _require_known(path: Path, page: Any) -> None:
+    if int(page.compression) not in KNOWN and importlib.util.find_spec("imagecodecs") is None:
+        name = getattr(page.compression, "name", page.compression)
+        raise DataError(
+            f"{path} is whole but compressed as {name}, which nothing here can decode; save it with LZW, with Deflate "
+            "or uncompressed."
+        )
+
+
+def _ours(page: Any) -> bool:
+    """Whether tifffile would need imagecodecs for it."""
+    compression = int(page.compression)
+    return compression == LZW or (compression in (NONE, *DEFLATE) and int(page.predictor) == FLOATS)
 
 
 def _segments(path: Path, page: Any) -> list[bytes]:
@@ -163,15 +174,15 @@ def _floats(values: bytes, rows: int, width: int, samples: int, page: Any) -> by
     return big.astype(page.parent.byteorder + f"f{size}").tobytes()
 
 
-def _replace(copy: _Copy, segments: list[bytes], predictor: int) -> None:
-    """Put the decoded segments behind the file, packed as tifffile can, and let its tags point there."""
+def _replace(copy: _Copy, number: int, segments: list[bytes], predictor: int) -> None:
+    """Put a page's decoded segments behind the file, packed as tifffile can, and let its tags point there."""
     segments = [zlib.compress(segment, 1) for segment in segments]
     offset = copy.seek(0, io.SEEK_END)
     copy.write(b"".join(segments))
     copy.seek(0)
     offsets = [offset + sum(map(len, segments[:i])) for i in range(len(segments))]
     with tifffile.TiffFile(copy, mode="r+") as tif:
-        page: Any = tif.pages[0]
+        page: Any = tif.pages[number]
         tags, tiled = page.tags, page.is_tiled
         tags["TileOffsets" if tiled else "StripOffsets"].overwrite(offsets, dtype=16 if tif.is_bigtiff else 4)
         tags["TileByteCounts" if tiled else "StripByteCounts"].overwrite(

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from brainseg.cli import app
@@ -103,11 +104,12 @@ def test_a_folder_that_predict_wrote_stands_for_its_masks(tmp_path: Path):
     scans.mkdir()
     nib.save(as_nifti(FLAIR), scans / "b.nii.gz")
     folder = write_tifs(scans / "c", FLAIR)
-    predict([scans / "b.nii.gz", folder], tmp_path / "out", probability=True)
+    tifffile.imwrite(tmp_path / "d.tif", FLAIR)
+    predict([scans / "b.nii.gz", folder, tmp_path / "d.tif"], tmp_path / "out", probability=True)
     status, printed, _ = run(tmp_path / "out")
     assert status == 0
     masks = pd.read_csv(io.StringIO(printed))["mask"].tolist()
-    assert masks == [str(tmp_path / "out" / "b_mask.nii.gz"), str(tmp_path / "out" / "c")]
+    assert masks == [str(tmp_path / "out" / name) for name in ("b_mask.nii.gz", "c", "d_mask.tif")]
 
     record = json.loads((tmp_path / "out" / "b.json").read_text())
     record["tumour"]["voxels"] = 0

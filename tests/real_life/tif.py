@@ -53,11 +53,19 @@ add("TIF, BigTIFF", tifs(by_tifffile(bigtiff=True)))
 add("TIF, white as zero", tifs(by_tifffile(photometric="miniswhite"), 255 - FLAIR))
 add("TIF with opacity", tifs(pillow(), np.concatenate([RGB, np.full_like(RGB[..., :1], 255)], -1)))
 add("TIF by JPEG", tifs(pillow(compression="jpeg")), "whole but compressed as JPEG")
+add("TIF of several pages", lambda folder: tifffile.imwrite(folder / "case_1.tif", FLAIR))
+add("TIF of several pages, by ImageJ", lambda folder: tifffile.imwrite(folder / "case.tif", FLAIR, imagej=True))
 add(
-    "TIF of several pages",
-    lambda folder: tifffile.imwrite(folder / "case_1.tif", FLAIR),
-    "save one page a file|one page",
+    "TIF of several pages, channels by ImageJ",
+    lambda folder: tifffile.imwrite(folder / "case.tif", RGB.transpose(0, 3, 1, 2), imagej=True),
 )
+add(
+    "TIF of several pages, LZW",
+    lambda folder: Image.fromarray(FLAIR[0]).save(folder / "case.tif", save_all=True, compression="tiff_lzw",
+        append_images=[Image.fromarray(plane) for plane in FLAIR[1:]]),
+)  # fmt: skip
+add("TIF, a slice of several pages", lambda folder: (tifs(by_tifffile())(folder),
+    tifffile.imwrite(folder / "case_4.tif", FLAIR))[0], "as in the rest")  # fmt: skip
 add(
     "TIF, a slice is missing",
     lambda folder: (tifs(by_tifffile())(folder), (folder / "case_4.tif").unlink())[0],
@@ -72,7 +80,11 @@ add(
 )
 add("TIF, LZW damaged", lambda folder: (tifs(pillow(compression="tiff_lzw"))(folder), hollow(folder / "case_4.tif"))[0],
     "cannot be read as TIF")  # fmt: skip
-add("TIF, two channels", tifs(by_tifffile(photometric="minisblack"), RGB[..., :2]), "expected .height, width")
+add(
+    "TIF, two channels",
+    tifs(by_tifffile(photometric="minisblack", planarconfig="contig"), RGB[..., :2]),
+    "expected .height, width",
+)
 add(
     "TIF, names without numbers", lambda folder: tifffile.imwrite(folder / "flair.tif", FLAIR[0]), "has no slice number"
 )

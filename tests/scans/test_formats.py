@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 
 from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import Bool
@@ -90,6 +91,9 @@ def write_scan(kind: str, folder: Path) -> Path:
     match kind:
         case "tif":
             write_tifs(path, STACK)
+        case "tif_stack":
+            path = folder / "scan.tif"
+            tifffile.imwrite(path, STACK)
         case "nifti":
             path = folder / "scan.nii.gz"
             image = as_nifti(STACK)
@@ -203,7 +207,9 @@ def test_a_format_that_takes_no_sequences_and_has_no_truth_says_so(tmp_path, npy
     path = write_scan("npy", tmp_path)
     with pytest.raises(DataError, match=r"scan\.npy is no scan; name .* a DICOM folder or a \.npy file"):
         find_cases([], {"flair": path})
-    with pytest.raises(DataError, match=r"scan\.npy is no TIF slice or folder of them: --score needs"):
+    with pytest.raises(
+        DataError, match=r"scan\.npy is no TIF of several .* or TIF slice or folder of them: --score needs"
+    ):
         find_cases([path])[0].read(truth=True)
 
 

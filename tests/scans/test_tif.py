@@ -83,7 +83,7 @@ def spoil(folder, what):
         ("no number", "notes.tif has no slice number"),
         ("twice", "is slice 2 a second time, beside case_02.tif"),
         ("cut off", "case_4.tif cannot be read as TIF"),
-        ("pages", "save one page a file"),
+        ("pages", "save one slice a file"),
         ("masks", "a mask, not an image"),
         ("empty", "holds no TIF slices"),
     ],
