@@ -50,7 +50,7 @@ def test_sequences_by_name(inputs):
         (
             ["empty"],
             {},
-            r"holds no scan \(it is empty\); expected TIF files of several pages, or TIF slices, or patients' .*, or BIDS, or DICOM\.",
+            r"holds no scan \(it is empty\); expected TIF files .*, or TIF slices, or patients.*, or BIDS, or DICOM\.",
         ),
         (
             ["niftis"],
