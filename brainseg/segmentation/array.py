@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainseg.inference.models import load_models
 from brainseg.inference.runtimes import AUTO, FLOAT32
 from brainseg.model.catalogue import ENSEMBLE
+from brainseg.scans.case import N4, REGISTER
 from brainseg.scans.scan import Image, Spacing
 from brainseg.segmentation.given import scan_of
 from brainseg.segmentation.segmenter import Segmenter
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def segment(
-    volume: Image | str | Path | SpatialImage,
+    volume: Image | str | Path | SpatialImage | Mapping[str, str | Path],
     spacing: Spacing | None = None,
     *,
     model: str = ENSEMBLE,
@@ -30,15 +32,18 @@ def segment(
     tta: bool | None = None,
     stripped: bool | None = None,
     trust_input: bool = False,
+    register: bool = False,
+    n4: bool = False,
 ) -> SegmentedScan:
     """Segment a volume as `brainseg predict` does. Research only: not a medical device.
 
     Models are loaded at the first call and kept for the next ones.
 
     Args:
-        volume: a path to one scan, as `brainseg predict` takes it; an image of nibabel; or an array of real numbers
-            [n, height, width] of FLAIR, or [n, height, width, 3] of pre-contrast, FLAIR and post-contrast: axial
-            slices from the feet upwards, anterior at the top, the patient's right on the left.
+        volume: a path to one scan, as `brainseg predict` takes it; a mapping of `flair` and any of `pre`, `post` to a
+            path each; an image of nibabel; or an array of real numbers [n, height, width] of FLAIR, or [n, height,
+            width, 3] of pre-contrast, FLAIR and post-contrast: axial slices from the feet upwards, anterior at the
+            top, the patient's right on the left.
         spacing: of an array, millimetres between slices, rows and columns; None assumes a field of view of 240 mm.
         model: one network, or the average of both.
         weights: a folder of models or one .safetensors file; None for the shipped ones.
@@ -49,6 +54,8 @@ def segment(
         tta: average over flips; None does as the model was tuned.
         stripped: brain extraction was done before; None to find out.
         trust_input: doubts about what the volume is are warnings.
+        register: register T1 and T1 with contrast agent to FLAIR; of NIfTI and DICOM alone.
+        n4: correct the bias field of each sequence; of files alone.
 
     Returns:
         Mask and probability as axial slices on the volume's own grid, sizes and warnings. `print` tells what was
@@ -56,16 +63,18 @@ def segment(
 
     Raises:
         DataError: the volume is no picture of a head, the path holds no scan or several, the spacing is not three
-            positive numbers, or models are missing.
+            positive numbers, models are missing, or what was given cannot be registered or corrected.
         NotTrusted: the volume is probably no FLAIR (but a T1 or a T2) of a head, upright and with bright tissue, or of
             no head's size.
+        UserError: `register` or `n4` needs the extra `register`.
 
     Example:
         >>> result = brainseg.segment(flair, spacing=(5.0, 0.9, 0.9))  # doctest: +SKIP
         >>> print(result)  # doctest: +SKIP
         >>> brainseg.segment("flair.nii.gz").to_nifti().to_filename("mask.nii.gz")  # doctest: +SKIP
     """
-    scan = scan_of(volume, spacing, trust_input)
+    changes = [name for name, wanted in ((REGISTER, register), (N4, n4)) if wanted]
+    scan = scan_of(volume, spacing, trust_input, changes)
     segmenter = _segmenter(model, weights, device, runtime, precision, tta)
     return SegmentedScan.of(segmenter(scan, stripped=stripped, trust=trust_input), scan)
 

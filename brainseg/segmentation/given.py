@@ -1,8 +1,9 @@
-"""What `brainseg.segment` was given, as a scan: an array, a path, or nibabel's image."""
+"""What `brainseg.segment` was given, as a scan: an array, paths, or nibabel's image."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,37 +18,50 @@ from brainseg.scans.scan import SEQUENCES, Image, Scan, Spacing, check_values, f
 from brainseg.segmentation.axes import axis_doubts
 
 
-def scan_of(volume: Any, spacing: Spacing | None, trust: bool) -> Scan:
+def scan_of(volume: Any, spacing: Spacing | None, trust: bool, changes: Sequence[str] = ()) -> Scan:
     """The scan to segment.
 
     Args:
         volume: see `brainseg.segment`.
         spacing: of an array alone.
         trust: doubts are warnings.
+        changes: what is to be done with the scan; see `Case`.
 
     Raises:
-        DataError: nothing that can be segmented, or a spacing beside what has one of its own.
+        DataError: nothing that can be segmented, a spacing beside what has one of its own, or changes of an array.
         NotTrusted: it is probably not what it is taken for.
+        UserError: the changes need an extra that is not installed.
     """
     if isinstance(volume, np.ndarray | list | tuple):
+        if changes:
+            raise DataError("register and n4 change scans as they are read; give a path, or change the array before.")
         return _of_array(np.asarray(volume), spacing, trust)
     if spacing is not None:
         raise DataError("a file or an image has its own spacing; leave out spacing.")
     if isinstance(volume, str | os.PathLike):
-        return _of_path(Path(volume), trust)
+        return _of_paths([Path(volume)], {}, trust, changes)
+    if isinstance(volume, Mapping):
+        if unknown := sorted({str(key) for key in volume} - {*SEQUENCES}):
+            raise DataError(f"the volume has {', '.join(unknown)}, expected paths under flair, pre and post.")
+        return _of_paths([], {key: Path(path) for key, path in volume.items()}, trust, changes)
     if hasattr(volume, "affine") and hasattr(volume, "dataobj"):
-        return _of_nibabel(volume, trust)
-    raise DataError(f"the volume is of type {type(volume).__name__}, expected an array, a path or an image of nibabel.")
+        return _of_nibabel(volume, trust, changes)
+    raise DataError(
+        f"the volume is of type {type(volume).__name__}, expected an array, a path, a mapping of paths, or "
+        "an image of nibabel."
+    )
 
 
-def _of_path(path: Path, trust: bool) -> Scan:
-    cases = find_cases([path])
+def _of_paths(inputs: Sequence[Path], sequences: Mapping[str, Path], trust: bool, changes: Sequence[str]) -> Scan:
+    cases = find_cases(inputs, sequences, changes=changes)
     if len(cases) != 1:
-        raise DataError(f"{path} holds {len(cases)} scans, expected one; name one, or use brainseg predict for all.")
+        raise DataError(
+            f"{inputs[0]} holds {len(cases)} scans, expected one; name one, or use brainseg predict for all."
+        )
     return cases[0].read(trust=trust)
 
 
-def _of_nibabel(image: Any, trust: bool) -> Scan:
+def _of_nibabel(image: Any, trust: bool, changes: Sequence[str]) -> Scan:
     """By way of a file, so that the same is looked at, and refused, as by `brainseg predict`."""
     import nibabel as nib
 
@@ -56,7 +70,7 @@ def _of_nibabel(image: Any, trust: bool) -> Scan:
         path = Path(folder, "image.nii")
         plain = image if isinstance(image, nib.Nifti1Image) else nib.Nifti1Image.from_image(image)
         plain.to_filename(path)
-        return _of_path(path, trust)
+        return _of_paths([path], {}, trust, changes)
 
 
 def _of_array(volume: Image, spacing: Spacing | None, trust: bool) -> Scan:
