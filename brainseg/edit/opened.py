@@ -16,8 +16,9 @@ from brainseg.errors import DataError
 from brainseg.evaluation.overlap import overlap
 from brainseg.params import parse_json, read_text
 from brainseg.scans.scan import SEQUENCES, Scan
-from brainseg.view.result import MAX_BYTES, Result, facts, trust_shown, warnings
+from brainseg.view.result import MAX_BYTES, Result
 from brainseg.view.volumes import display_range, read_scan
+from brainseg.view.words import facts, trust_shown, warnings
 
 MakeAnswer = Callable[[Scan, dict[str, Any]], Answer]
 """Makes of a scan, and of what its JSON says, what answers clicks."""

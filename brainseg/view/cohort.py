@@ -13,9 +13,10 @@ from typing import Any
 from brainseg.cohort.outputs import WORKLIST
 from brainseg.cohort.worklist import FAILED
 from brainseg.errors import DataError
-from brainseg.view.result import Result, trust_shown, volume_text
+from brainseg.view.result import Result
 from brainseg.view.server import PAGE as CASE_PAGE
 from brainseg.view.server import Answer, make_table, page_of
+from brainseg.view.words import trust_shown, volume_text
 
 PAGE = {
     "/": ("cohort.html", "text/html; charset=utf-8"),

@@ -16,8 +16,9 @@ from threading import Thread
 from typing import Any
 
 from brainseg.errors import UserError
-from brainseg.view.result import Result, page_content
+from brainseg.view.result import Result
 from brainseg.view.volumes import make_volumes
+from brainseg.view.words import page_content
 
 ADDRESS = "127.0.0.1"
 HTTP_PORT = 80
