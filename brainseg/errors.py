@@ -86,7 +86,9 @@ def extra(name: str, what: str) -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing == __package__:
             raise
-        raise UserError(f"{what} needs {missing}, which is not installed: pip install 'brainseg[{name}]'.") from None
+        raise UserError(
+            f"{what} needs {missing}, which is not installed; run pip install '.[{name}]' in the clone of brainseg."
+        ) from None
 
 
 class DatasetError(DataError):

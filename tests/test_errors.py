@@ -10,7 +10,10 @@ from brainseg.errors import UserError, extra
 def test_a_missing_package_is_one_sentence():
     with pytest.raises(UserError) as caught, extra("torch", "this model"):
         raise ModuleNotFoundError("No module named 'timm.models'", name="timm.models")
-    assert str(caught.value) == "this model needs timm, which is not installed: pip install 'brainseg[torch]'."
+    assert (
+        str(caught.value)
+        == "this model needs timm, which is not installed; run pip install '.[torch]' in the clone of brainseg."
+    )
 
 
 @pytest.mark.parametrize("name", ["brainseg.nowhere", None])

@@ -122,8 +122,10 @@ def choose(runtime: str, device: str, precision: str) -> tuple[str, str]:
         able = [name for name in able if device in RUNTIMES[name].devices]
     chosen = next((name for name in able if not RUNTIMES[name].missing), able[0])
     if missing := RUNTIMES[chosen].missing:
-        package = f"brainseg[{RUNTIMES[chosen].extra}]" if RUNTIMES[chosen].extra else missing
-        raise DataError(f"{chosen} on {device} needs {missing}, which is not installed: pip install '{package}'.")
+        raise DataError(
+            f"{chosen} on {device} needs {missing}, which is not installed; run pip install "
+            + (f"'.[{RUNTIMES[chosen].extra}]' in the clone of brainseg." if RUNTIMES[chosen].extra else f"{missing}.")
+        )
     if not RUNTIMES[chosen].sees(device):
         name = device.upper()
         raise DataError(

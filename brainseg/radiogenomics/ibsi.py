@@ -42,7 +42,7 @@ def ibsi_features(mask: Bool, spacing: tuple[float, float, float]) -> dict[str, 
         from mirp import extract_features
     except ImportError:
         raise DataError(
-            "IBSI features need mirp; install it (pip install 'brainseg[radiogenomics]') or leave them out "
+            "IBSI features need mirp; run pip install '.[radiogenomics]' in the clone of brainseg, or leave them out "
             "(no --ibsi; in params.yaml radiogenomics.ibsi: false)."
         ) from None
     with tempfile.TemporaryDirectory() as scratch, _without_log():

@@ -47,7 +47,8 @@ def read_side(name: str) -> pd.DataFrame:
         from dvc.scm import SCMError
     except ImportError:
         raise DataError(
-            f"{name} is no folder, and revisions need DVC (pip install 'brainseg[pipeline]'); give a metrics/ folder."
+            f"{name} is no folder, and revisions need DVC; run pip install '.[pipeline]' in the clone of brainseg, or "
+            "give a metrics/ folder."
         ) from None
     try:
         text = dvc.api.read(f"metrics/{FILE}", rev=name)
@@ -119,7 +120,9 @@ def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise DataError("the picture needs matplotlib; install it (pip install 'brainseg[pipeline]').") from None
+        raise DataError(
+            "the picture needs matplotlib; run pip install '.[pipeline]' in the clone of brainseg."
+        ) from None
 
     longest = max(len(rows) for _, rows in compared.values())
     figure = Figure((4.2 * len(compared) + 1.5, 0.22 * longest + 1.6), dpi=110, layout="constrained")

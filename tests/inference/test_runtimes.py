@@ -65,7 +65,7 @@ def test_without_torch_all_that_needs_none_runs_by_openvino(machine):
         assert choose(AUTO, AUTO, precision) == ("openvino", "cpu")
     for wish in (("torch", AUTO, FLOAT32), (AUTO, "cuda", FLOAT32)):
         with pytest.raises(
-            DataError, match=r"torch on \w+ needs torch, .* not installed: pip install 'brainseg\[torch\]'"
+            DataError, match=r"torch on \w+ needs torch, .* not installed; run pip install '\.\[torch\]' in the clone"
         ):
             choose(*wish)
 
@@ -74,7 +74,7 @@ def test_without_openvino_torch_takes_its_place(machine):
     machine(cuda=False, installed=("torch",))
     assert choose(AUTO, AUTO, FLOAT32) == ("torch", "cpu")
     with pytest.raises(
-        DataError, match="openvino on cpu needs openvino, which is not installed: pip install 'openvino'"
+        DataError, match="openvino on cpu needs openvino, which is not installed; run pip install openvino"
     ):
         choose(AUTO, AUTO, INT8)
 
@@ -101,7 +101,7 @@ def test_another_runtime_is_one_entry(monkeypatch, machine):
     monkeypatch.setattr(runtimes, "DEVICES", (*DEVICES, "npu"))
     machine(cuda=False)
     with pytest.raises(
-        DataError, match=r"other on npu needs other, which is not installed: pip install 'brainseg\[other\]'"
+        DataError, match=r"other on npu needs other, which is not installed; run pip install '\.\[other\]'"
     ):
         choose(AUTO, "npu", FLOAT32)
 

@@ -36,5 +36,5 @@ def test_one_voxel_has_a_volume_and_no_axes():
 
 def test_without_mirp_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "mirp", None)
-    with pytest.raises(DataError, match=r"pip install 'brainseg\[radiogenomics\]'"):
+    with pytest.raises(DataError, match=r"pip install '\.\[radiogenomics\]' in the clone"):
         ibsi_features(np.ones((2, 2, 2), bool), SPACING)

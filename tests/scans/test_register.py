@@ -177,5 +177,7 @@ def test_slices_without_geometry_are_refused(tmp_path):
 def test_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
     flair = saved(tmp_path / "flair.nii.gz", as_nifti(sequences()[0], SPACING))
-    with pytest.raises(UserError, match=r"--register needs SimpleITK, .*: pip install 'brainseg\[register\]'"):
+    with pytest.raises(
+        UserError, match=r"--register needs SimpleITK, .*; run pip install '\.\[register\]' in the clone"
+    ):
         read_nifti({"flair": flair, "pre": flair}, register=True)
