@@ -131,9 +131,9 @@ def test_a_command_of_the_pipeline_names_its_extra(tmp_path, monkeypatch, comman
     result = CliRunner().invoke(app, [command, str(tmp_path), *([str(tmp_path)] if command == "compare" else [])])
     assert (result.exit_code, result.stderr) == (
         2,
-        f"error: {command} needs pandas, which is not installed; run pip install '.[pipeline]' in the clone of brainseg."
-        "\n",
-    )  # fmt: skip
+        f"error: {command} needs pandas, which is not installed; "
+        "run pip install '.[pipeline]' in the clone of brainseg.\n",
+    )
 
 
 def test_a_path_that_is_not_there_is_told_before_anything_is_loaded():
