@@ -132,7 +132,7 @@ def test_a_command_of_the_pipeline_names_its_extra(tmp_path, monkeypatch, comman
     assert (result.exit_code, result.stderr) == (
         2,
         f"error: {command} needs pandas, which is not installed; "
-        "run pip install '.[pipeline]' in the clone of brainseg.\n",
+        "run pip install '.[analysis]' in the clone of brainseg.\n",
     )
 
 

@@ -89,18 +89,19 @@ def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
     plain = requirements(*PROJECT["dependencies"])
     assert "openvino" in plain
     assert not plain.keys() & {canonicalize_name(name) for name in PIPELINE_IMPORTS.values()}
-    assert {
-        f"brainseg[{name}]" for name in ("cluster", "dicomweb", "pipeline", "radiogenomics", "register", "torch")
-    } == {text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")}
+    own = ("analysis", "cluster", "dicomweb", "pipeline", "radiogenomics", "register", "torch")
+    assert {f"brainseg[{name}]" for name in own} == {
+        text for texts in EXTRAS.values() for text in texts if text.startswith("brainseg[")
+    }
 
 
 def test_the_extras_that_a_sentence_names_are_there():
     """`errors.extra` and the table of runtimes name them."""
-    pattern = re.compile(r'\bextra\(\s*"([a-z]+)"|brainseg\[([a-z]+)\]')
+    pattern = re.compile(r"\bextra\(\s*\"([a-z]+)\"|pip install '\.\[([a-z]+)\]")
     texts = (path.read_text(encoding="utf-8") for path in (ROOT / "brainseg").rglob("*.py"))
     named = {name for text in texts for names in pattern.findall(text) for name in names if name}
     named |= {entry.extra for entry in RUNTIMES.values() if entry.extra}
-    assert {"pipeline", "radiogenomics", "torch"} <= named <= EXTRAS.keys()
+    assert {"analysis", "pipeline", "radiogenomics", "torch"} <= named <= EXTRAS.keys()
 
 
 def test_the_demo_installs_no_references():
@@ -149,7 +150,7 @@ def test_the_lock_is_for_machines_with_and_without_a_gpu():
 
 def test_predicting_and_viewing_import_nothing_of_the_extras():
     """Static: what the rooms behind `predict`, `view` and `edit` reach through module-level imports."""
-    declared = requirements(*EXTRAS["pipeline"], *EXTRAS["torch"])
+    declared = requirements(*EXTRAS["pipeline"], *EXTRAS["analysis"], *EXTRAS["torch"])
     assert declared.keys() == set(PIPELINE_IMPORTS.values())
     rooms = [ROOT / "brainseg" / room for room in ("scans", "segmentation", "cohort", "view", "edit", "commands")]
     roots = [
@@ -173,6 +174,7 @@ def test_every_import_of_the_package_is_declared():
     declared = requirements(
         *PROJECT["dependencies"],
         *EXTRAS["torch"],
+        *EXTRAS["analysis"],
         *EXTRAS["pipeline"],
         *EXTRAS["radiogenomics"],
         *EXTRAS["cluster"],

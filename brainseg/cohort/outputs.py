@@ -84,7 +84,14 @@ def _require_same_scan(path: Path, record: Record, case: Case) -> None:
     """A scan may have changed where it lies, and may have moved; from another place another scan is a stranger."""
     content = record.content
     if record.whole and content.get("input") != case.places and content.get("input_sha256") != case.digest:
-        before = content.get("input", {}).get("flair", "somewhere else")
+        inputs = content.get("input", {})
+        before = inputs.get("flair", "somewhere else")
+        if before == case.places["flair"]:
+            given, now = (", ".join(sequences) for sequences in (inputs, case.places))
+            raise DataError(
+                f"{path} was made of {given}, and now {now} {'is' if len(case.places) == 1 else 'are'} given; choose "
+                "another --out, or say --redo to replace that result."
+            )
         raise DataError(
             f"{path} is the result of another scan, {before}, and {case.places['flair']} has the same name; choose "
             "another --out, rename one of them, or say --redo to replace that result."

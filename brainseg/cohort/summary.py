@@ -15,6 +15,8 @@ from brainseg.cohort.outputs import SUMMARY, SUMMARY_RECORD, record_name, stagin
 from brainseg.cohort.predict import Outcome
 from brainseg.cohort.records import publish
 
+SHOWN = 2
+"""So many reasons of a case stand on the terminal."""
 COLUMNS = (
     "case", "status", "tumour_voxels", "tumour_ml", "largest_diameter_mm", "rano_diameter_mm", "rano_perpendicular_mm",
     "rano_product_mm2", "parts", "side", "brain_ml", "slices", "trust",
@@ -29,7 +31,9 @@ def line(outcome: Outcome) -> str:
     if outcome.report is None:
         return f"{outcome.case}: done before (--redo does it again)"
     notes = [f"  {text}" for text in outcome.report.get("notes", [])]
-    return "\n".join([f"{outcome.case}: {_size(outcome.report)}", *notes, *_warnings(outcome)])
+    return "\n".join(
+        [f"{outcome.case}: {_size(outcome.report)}", *notes, *_reasons(outcome.report), *_warnings(outcome)]
+    )
 
 
 def _size(report: dict[str, Any]) -> str:
@@ -44,8 +48,17 @@ def _size(report: dict[str, Any]) -> str:
             f"{tumour['largest_diameter_mm']:.0f} mm across"
         )
     trust = report["trust"]
-    text += f"; expected Dice {trust['dice']:.2f} (90% have {trust['dice_low']:.2f} or more): {trust['level']}"
+    if tumour["voxels"]:
+        text += f"; expected Dice {trust['dice']:.2f} (90% have {trust['dice_low']:.2f} or more)"
+    text += f": {trust['level']}"
     return text + (f"; Dice {report['score']['dice']:.4f}" if "score" in report else "")
+
+
+def _reasons(report: dict[str, Any]) -> list[str]:
+    """The worst of what made the level so; the JSON has all."""
+    trust = report["trust"]
+    new = [text for text in trust["reasons"] if text not in report["warnings"]]
+    return [f"  {trust['level']}: {text}" for text in new[:SHOWN]]
 
 
 def _warnings(outcome: Outcome) -> list[str]:

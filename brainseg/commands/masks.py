@@ -63,7 +63,7 @@ def shape(
         from brainseg.files import require_file, write_csv
         from brainseg.params import shipped_section
 
-        with extra("pipeline", "shape"):
+        with extra("analysis", "shape"):
             from brainseg.radiogenomics.cohort import RadiogenomicsParams
             from brainseg.radiogenomics.mask_files import find_masks, shapes_of_files
 

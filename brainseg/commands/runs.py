@@ -26,7 +26,7 @@ def compare(
     with mistakes_in_one_sentence():
         from brainseg.files import require_file
 
-        with extra("pipeline", "compare"):
+        with extra("analysis", "compare"):
             from brainseg.report import compare as report
 
         require_file(out, ".png", replace=replace or report.is_picture(out))

@@ -121,7 +121,7 @@ def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str
         from matplotlib.figure import Figure
     except ImportError:
         raise DataError(
-            "the picture needs matplotlib; run pip install '.[pipeline]' in the clone of brainseg."
+            "the picture needs matplotlib; run pip install '.[analysis]' in the clone of brainseg."
         ) from None
 
     longest = max(len(rows) for _, rows in compared.values())

@@ -91,6 +91,6 @@ class Case:
         """
         if truth and not self.format.truth:
             known = " or ".join(known.truth for known in FORMATS.values() if known.truth)
-            raise DataError(f"{self.paths['flair']} is no {known}.")
+            raise DataError(f"{self.paths['flair']} is no {known}; for NIfTI and DICOM name true masks by --truth.")
         scan = self.format.read(self.paths, self.name, truth=truth, trust=trust)
         return without_bias(scan) if N4 in self.changes else scan

@@ -1,7 +1,7 @@
 """Sentences that name what made a mask doubtful: one function and one entry in `REASONS` for each.
 
-A reason says what is to be seen, in which slices, or None where there is nothing striking. The worst comes first: the
-one whose features cost the most expected Dice.
+A reason says what is to be seen, in which slices; None where there is nothing striking, and nothing where another
+reason says it. The worst comes first: the one whose features cost the most expected Dice.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Reason:
     """Something that can be wrong with a mask.
 
     Attributes:
-        says: a sentence without a full stop, or None.
+        says: a sentence without a full stop, empty where another reason says it, or None.
         features: those that measure it.
     """
 
@@ -79,7 +79,7 @@ def reasons(
         cost = sum(lost.get(name, 0.0) for name in reason.features)
         if sentence := reason.says(seen, slices):
             found.append((cost, sentence))
-        elif costly := [name for name in reason.features if lost.get(name, 0) >= LEAST_LOSS]:
+        elif sentence is None and (costly := [name for name in reason.features if lost.get(name, 0) >= LEAST_LOSS]):
             found.append((cost, _plain(max(costly, key=lost.__getitem__), features, calibration)))
     ordered = [sentence for _, sentence in sorted(found, key=lambda pair: -pair[0])]
     return tuple(ordered + [text for text in _unlike(features, calibration) if text not in ordered])
@@ -95,8 +95,7 @@ def runs(numbers: Int) -> str:
 
 
 def networks_disagree(seen: Seen, slices: Int) -> str | None:
-    large = seen.slice_area > LEAST_AREA * seen.slice_area.max(initial=0)
-    doubtful = large & (seen.slice_dice < DOUBTFUL)
+    doubtful = _doubtful(seen)
     if doubtful.any():
         return f"{_who(seen)} disagree on {_where(doubtful, seen, slices)}"
     volumes = sorted(count(mask) for mask in seen.masks)
@@ -113,6 +112,8 @@ def ends_differ(seen: Seen, slices: Int) -> str | None:
     doubtful = ends & (seen.slice_dice < DOUBTFUL)
     if not doubtful.any():
         return None
+    if not (doubtful & ~_doubtful(seen)).any():
+        return ""  # `networks_disagree` names all of them
     return f"{_who(seen)} disagree on where the tumour ends: {_where(doubtful, seen, slices)}"
 
 
@@ -158,8 +159,11 @@ def sequences_missing(seen: Seen, slices: Int) -> str | None:
 
 
 def in_parts(seen: Seen, slices: Int) -> str | None:
+    alone = np.any(seen.lonely, (1, 2))
     if count(seen.lonely) > LEFT * count(seen.mask):
-        where = _where(np.any(seen.lonely, (1, 2)), seen, slices)
+        if not (alone & ~_doubtful(seen)).any():
+            return ""
+        where = _where(alone, seen, slices)
         return f"{_who(seen)} disagree on whether there is tumour on {where}"
     parts = label(seen.mask)[1]
     return f"the mask is in {parts} parts" if parts >= PARTS else None
@@ -179,6 +183,12 @@ REASONS = (
 """Every feature belongs to one of them."""
 
 
+def _doubtful(seen: Seen) -> Bool:
+    """Slices with much tumour on which the networks disagree."""
+    large = seen.slice_area > LEAST_AREA * seen.slice_area.max(initial=0)
+    return np.asarray(large & (seen.slice_dice < DOUBTFUL))
+
+
 def _who(seen: Seen) -> str:
     members = len(seen.opinions.plain)
     if members == 1:
@@ -192,7 +202,7 @@ def _where(chosen: Bool, seen: Seen, slices: Int) -> str:
 
 def _plain(name: str, features: Mapping[str, float], calibration: Calibration) -> str:
     good = calibration.terms[name].good
-    return f"{FEATURES[name].sentence}: {features[name]:.2f}, {good:.2f} where masks are good"
+    return f"{FEATURES[name].sentence}: {features[name]:.2f} (good masks: {good:.2f})"
 
 
 def _unlike(features: Mapping[str, float], calibration: Calibration) -> list[str]:
