@@ -79,8 +79,18 @@ def results(root: Path) -> str:
             f"{test['dice_median']:.3f}",
             "`metrics/test.json`",
         ),
-        (f"{buda.who}: {buda.protocol}", f"{buda.dice_mean:.3f}", f"{buda.dice_median:.3f}", "`report/literature.py`"),
-        ("Human readers against each other, as cited there", f"{readers.dice_mean:.2f}", "", "`report/literature.py`"),
+        (
+            f"{buda.who}: {buda.protocol}",
+            f"{buda.dice_mean:.3f}",
+            f"{buda.dice_median:.3f}",
+            "`brainseg/report/literature.py`",
+        ),
+        (
+            "Human readers against each other, as cited there",
+            f"{readers.dice_mean:.2f}",
+            "",
+            "`brainseg/report/literature.py`",
+        ),
         (
             f"U-Net, Dice per slice on {leak['slices']} slices with tumour, split by patient",
             f"{leak['honest_slice_dice']:.3f}",

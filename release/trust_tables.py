@@ -41,17 +41,28 @@ def trust_table(root: Path) -> str:
     every = _read(root, "metrics/crossval.json")[ENSEMBLE]["pooled"]
     below, little = own["n_dice_below_070"], own["n_dice_below_080"]
     return markdown(head, rows) + (
-        f"\n{own['n']} patients of `{found['made_from']}` (`metrics/crossval_trust.json`); {below} of their masks have "
-        f"a Dice below 0.7, {little} below 0.8. Their mean Dice is {own['dice_mean']:.3f}; that of all {every['n']} "
-        f"patients of the cross-validation is {every['dice_mean']:.3f}.\n"
+        f"\n{own['n']} patients of `{found['made_from']}` (`metrics/crossval_trust.json`); masks with a "
+        f"Dice below 0.7: {below}, below 0.8: {little}. Their mean Dice is {own['dice_mean']:.3f}; that of all "
+        f"{every['n']} patients of the cross-validation is {every['dice_mean']:.3f}.\n"
     )
 
 
 def trust_levels(root: Path) -> str:
     """How good the masks of each level are, out of fold, and what each setup is worth."""
     found = _read(root, "metrics/crossval_trust.json")
+    limits = _read(root, "brainseg/trust/calibration.json")["setups"][found["setup"]]["levels"]
+    from_to = {
+        "good": f"{limits['good']:.2f} or more",
+        "check": f"{limits['unreliable']:.2f} to {limits['good']:.2f}",
+        "unreliable": f"below {limits['unreliable']:.2f}",
+    }
     levels = [
-        (level, str(of["n"]), *(f"{of[key]:.3f}" if key in of else "" for key in ("dice_mean", "dice_min")))
+        (
+            f"`{level}`",
+            from_to[level],
+            str(of["n"]),
+            *(f"{of[key]:.3f}" if key in of else "" for key in ("dice_mean", "dice_min")),
+        )
         for level, of in found["trust"]["levels"].items()
     ]
     names = ("pearson_r", "mean_absolute_error", "dice_low_coverage", "volume_coverage", "volume_width")
@@ -60,7 +71,8 @@ def trust_levels(root: Path) -> str:
         for name, of in {found["setup"]: found["trust"], **found["setups"]}.items()
     ]
     head = ("setup", "Pearson r", "mean absolute error", "bound holds", "interval holds", "its half width")
-    return f"{markdown(('level', 'masks', 'mean Dice', 'lowest Dice'), levels)}\n{markdown(head, setups)}"
+    heads = ("level", "expected Dice", "masks", "mean Dice", "lowest Dice")
+    return f"{markdown(heads, levels)}\n{markdown(head, setups)}"
 
 
 def trust_features(root: Path) -> str:

@@ -90,7 +90,11 @@ def _record(path: Path) -> Record:
     if not record.whole or "fingerprint" not in record.content:
         raise DataError(f"{path} is unfinished; run brainseg predict again.")
     if not are_there(path.parent, record.files):
-        raise DataError(f"{path} names files that are missing or were changed since; it is not what was predicted.")
+        wrong = [name for name, digest in record.files.items() if not are_there(path.parent, {name: digest})]
+        more = f" and {len(wrong) - 1} more files" if len(wrong) > 1 else ""
+        raise DataError(
+            f"{path.parent / wrong[0]}{more} is missing or was changed since; it is not what was predicted."
+        )
     return record
 
 

@@ -130,8 +130,8 @@ def refusal(image: U8, brain: Bool, recogniser: Recogniser) -> tuple[str, bool] 
         return None
     best = max((name for name in NAMES if name != "flair"), key=likely.__getitem__)
     sentence = (
-        f"what was given as FLAIR looks like {NAMES[best]} ({likely['flair']:.0%} likely to be a FLAIR), and the "
-        "networks know FLAIR alone; give the FLAIR"
+        f"what was given as FLAIR looks like {NAMES[best]} ({likely['flair']:.0%} likely to be a FLAIR), and "
+        "without one there is no mask; give the FLAIR"
     )
     return sentence, _is_sure(likely["flair"], brain)
 

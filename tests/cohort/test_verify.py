@@ -74,7 +74,7 @@ def test_what_cannot_come_out_again_is_one_sentence(out, tmp_path):
         list(verify(out / "scan.json"))
     (out / "scan_mask.nii.gz").unlink()
     for result, words in (
-        (out / "scan.json", "names files that are missing or were changed"),
+        (out / "scan.json", r"scan_mask\.nii\.gz is missing or was changed"),
         (out / "none.json", "does not exist; name the <case>.json"),
         (tmp_path / "tifs", "holds no <case>.json"),
     ):

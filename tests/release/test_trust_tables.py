@@ -27,6 +27,9 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics" / "crossval_trust.json").write_text(json.dumps(found))
     (tmp_path / "metrics" / "crossval.json").write_text(json.dumps(pooled))
+    limits = {"made_from": "rows.csv", "setups": {"a": {"levels": {"good": 0.87, "unreliable": 0.78}}}}
+    (tmp_path / "brainseg" / "trust").mkdir(parents=True)
+    (tmp_path / "brainseg" / "trust" / "calibration.json").write_text(json.dumps(limits))
     return tmp_path
 
 
@@ -35,12 +38,12 @@ def test_figures_stand_beside_one_feature_oracle_and_chance(root: Path):
     assert "| Pearson r of expected and real Dice | 0.500 (0.250 to 0.750) | 0.500 |  |  |" in text
     assert "| AURC | 0.500 (0.250 to 0.750) |  | 0.100 | 0.200 |" in text
     assert "9 patients of `rows.csv`" in text
-    assert "2 of their masks have a Dice below 0.7, 3 below 0.8. Their mean Dice is 0.875" in text
+    assert "masks with a Dice below 0.7: 2, below 0.8: 3. Their mean Dice is 0.875" in text
     assert "all 88 patients of the cross-validation is 0.750" in text
 
 
 def test_levels_setups_and_features(root: Path):
-    assert "| good | 9 | 0.900 | 0.800 |" in trust_levels(root)
-    assert "| check | 0 |  |  |" in trust_levels(root)
+    assert "| `good` | 0.87 or more | 9 | 0.900 | 0.800 |" in trust_levels(root)
+    assert "| `check` | 0.78 to 0.87 | 0 |  |  |" in trust_levels(root)
     assert "| `b` | 0.500 |" in trust_levels(root)
     assert "| `peak` | what it is | +0.50 | yes | -0.062 | +0.0125 |" in trust_features(root)
