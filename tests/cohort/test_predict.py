@@ -46,9 +46,9 @@ def apart(monkeypatch):
     monkeypatch.setattr("brainseg.cohort.predict.Processes", Processes)
 
 
-def run(inputs, out, models, workers=1, **changes):
+def run(inputs, out, models, workers=1, sequences=None, **changes):
     settings = Settings(out, weights=models, runtime="torch", device="cpu", **changes)
-    return {outcome.case: outcome for outcome in predict_cases(find_cases(inputs), settings, workers)}
+    return {outcome.case: outcome for outcome in predict_cases(find_cases(inputs, sequences), settings, workers)}
 
 
 def test_tif_masks_of_every_slice_and_the_score(tmp_path, models):
@@ -169,6 +169,9 @@ def test_another_scan_of_the_same_name_from_elsewhere_is_no_rerun(tmp_path, mode
     monkeypatch.chdir(tmp_path / "pb")
     with pytest.raises(DataError, match=r"is the result of another scan, .*pa/flair\.nii.* say --redo"):
         run([Path("flair.nii")], out, models)
+    monkeypatch.chdir(tmp_path / "pa")
+    with pytest.raises(DataError, match=r"flair\.json was made of flair, and now flair, pre are given; .* say --redo"):
+        run([], out, models, sequences={"flair": Path("flair.nii"), "pre": tmp_path / "pb" / "flair.nii"})
     assert (out / "flair_mask.nii.gz").read_bytes() == mask
     (tmp_path / "moved").mkdir()
     shutil.copy(tmp_path / "pa" / "flair.nii", tmp_path / "moved")

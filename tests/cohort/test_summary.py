@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 from brainseg.cohort.predict import Outcome
-from brainseg.cohort.summary import write_summary
+from brainseg.cohort.summary import line, write_summary
 
 
 def test_no_cell_of_the_summary_is_a_formula(tmp_path):
@@ -29,3 +29,20 @@ def test_the_summary_has_whole_counts_and_leaves_empty_what_is_unknown(tmp_path)
         b'a,done,1234567,12.3457,,9.5,,1e-07,2,left,,2,,,,,"dark, and flat",\n'
         b'b,failed,,,,,,,,,,,,,,,,"""b"" is no scan."\n'
     )
+
+
+def test_the_line_of_a_doubtful_mask_has_its_worst_reasons_and_each_sentence_once():
+    tumour = {"voxels": 5, "volume_ml": None, "slices": [3]}
+    trust = {"dice": 0.712, "dice_low": 0.5, "level": "check", "reasons": ["the first", "a warning", "next", "last"]}
+    report = {"tumour": tumour, "trust": trust, "warnings": ["a warning"]}
+    assert line(Outcome("a", "done", report=report)).splitlines() == [
+        "a: tumour of 5 voxels in 1 slices; expected Dice 0.71 (90% have 0.50 or more): check",
+        "  check: the first",
+        "  check: next",
+        "  warning: a warning",
+    ]
+    report["tumour"], trust["level"], trust["reasons"] = tumour | {"voxels": 0}, "unreliable", ["nothing there"]
+    assert line(Outcome("a", "done", report=report)).splitlines()[:2] == [
+        "a: no tumour: unreliable",
+        "  unreliable: nothing there",
+    ]
