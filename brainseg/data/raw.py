@@ -17,7 +17,7 @@ from brainseg.errors import DataError
 TREE = "kaggle_3m"
 MASK_SUFFIX = "_mask"
 MOST_NUMBERS = 2**26
-"""In one file: 4096 x 4096 with four channels, and more than any slice has."""
+"""In one file: 4096 x 4096 with four channels, more than any slice has; or 512 x 512 x 256 of pages."""
 _NUMBERED = re.compile(r"^(?P<case>.+)_(?P<number>\d+)$")
 
 
@@ -123,7 +123,8 @@ def why_unreadable(error: Exception) -> str:
 def _require_size(path: Path, shape: tuple[int, ...]) -> None:
     if math.prod(map(int, shape)) > MOST_NUMBERS:
         raise DataError(
-            f"{path} claims {size_text(shape)} numbers, expected one slice; its header is damaged, or it is no scan."
+            f"{path} claims {size_text(shape)} numbers, expected at most 2^26 in a file: its header is damaged, it is "
+            "no scan, or it is a stack to be saved as one slice a file."
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import math
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def _plain(path: Path) -> _Copy | None:
     """The same file without compression; None where tifffile can read it, or says itself why not."""
     try:
         with tifffile.TiffFile(path) as tif:
+            if not _is_whole(tif):
+                raise ValueError("pages are missing")
             pages: dict[int, Any] = {
                 i: page for i, page in enumerate(tif.pages) if not getattr(page, "is_reduced", False)
             }
@@ -75,6 +78,22 @@ def _plain(path: Path) -> _Copy | None:
         raise
     except Exception as error:  # tifffile raises many kinds on damaged files
         raise DataError(f"{path} cannot be read as TIF ({why_unreadable(error)}); fetch it again.") from None
+
+
+def _is_whole(tif: tifffile.TiffFile) -> bool:
+    """Whether all pages are there: of a file that was cut off, tifffile reads those that are left."""
+    known = tif.tiff
+    file, seen = tif.filehandle, set[int]()
+    file.seek(known.offsetsize)  # where the first page lies stands behind the signature, which is as long
+    while offset := struct.unpack(known.offsetformat, file.read(known.offsetsize))[0]:
+        if offset in seen or offset + known.tagnosize > file.size:
+            return False
+        seen.add(offset)
+        file.seek(offset)
+        (tags,) = struct.unpack(known.tagnoformat, file.read(known.tagnosize))
+        file.seek(offset + known.tagnosize + tags * known.tagsize)
+    said = (tif.imagej_metadata or {}).get("images", 1)
+    return not (said > 1 and tif.series[0].kind != "imagej")
 
 
 def _require_known(path: Path, page: Any) -> None:

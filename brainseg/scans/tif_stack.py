@@ -141,7 +141,7 @@ def _is_stack(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES:
         return False
     try:
-        with tifffile.TiffFile(path) as tif:
+        with overheard([], str(path)), tifffile.TiffFile(path) as tif:
             whole = _whole(tif)
             planes = [axis for axis in whole[0].axes if axis not in "YXS"]
             sizes = dict(zip(whole[0].axes, whole[0].shape, strict=True))

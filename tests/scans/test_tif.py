@@ -206,5 +206,5 @@ def test_a_slice_that_claims_more_numbers_than_any_is_refused_before_it_is_decod
     with tifffile.TiffFile(folder / "case_2.tif", mode="r+b") as tif:
         for tag in ("ImageWidth", "ImageLength"):
             tif.pages[0].tags[tag].overwrite(60_000)
-    with pytest.raises(DataError, match=r"case_2\.tif claims 60000 x 60000 numbers, expected one slice"):
+    with pytest.raises(DataError, match=r"case_2\.tif claims 60000 x 60000 numbers, expected at most 2.26"):
         read_tif_folder(folder)

@@ -115,6 +115,39 @@ def test_what_is_no_stack_of_slices_is_one_sentence(tmp_path):
         find_cases([path])[0].read()
 
 
+@pytest.mark.parametrize("share", [0.5, 0.97])
+@pytest.mark.parametrize("options", [
+    {}, {"metadata": None}, {"imagej": True}, {"bigtiff": True}, {"compression": "zlib"}, {"ome": True},
+    "pillow", "lzw",
+])  # fmt: skip
+def test_a_file_that_was_cut_off_is_refused_whatever_is_left_of_it(tmp_path, caplog, options, share):
+    path = tmp_path / "P1.tif"
+    stack = np.random.default_rng(1).integers(0, 256, (12, 60, 70), np.uint8)
+    if isinstance(options, dict):
+        tifffile.imwrite(path, stack, photometric="minisblack", **options)
+    else:
+        by_pillow(path, stack, compression="tiff_lzw" if options == "lzw" else None)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    (case,) = find_cases([path])
+    assert not caplog.records  # nothing of a library's own words comes to the terminal
+    with pytest.raises(DataError, match=r"P1\.tif cannot be read as TIF \(it is damaged, or was cut off\)"):
+        case.read()
+
+
+def test_an_imagej_stack_of_one_page_is_read_as_far_as_it_is_whole(tmp_path):
+    """Beyond 4 GB ImageJ writes one page and all images behind it."""
+    path = tmp_path / "P1.tif"
+    said = f"ImageJ=1.54f\nimages={len(GREY)}\nslices={len(GREY)}\n"
+    tifffile.imwrite(path, GREY[0], photometric="minisblack", description=said, metadata=None)
+    whole = path.read_bytes() + GREY[1:].tobytes()
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(find_cases([path])[0].read().images[..., 1], GREY)
+    path.write_bytes(whole[:-100])
+    with pytest.raises(DataError, match="cannot be read as TIF"):
+        find_cases([path])[0].read()
+
+
 def test_the_mask_has_its_pages_and_can_be_measured(tmp_path):
     tifffile.imwrite(tmp_path / "P1.tif", GREY)
     scan = read_tif_stack(tmp_path / "P1.tif")
