@@ -77,6 +77,17 @@ def test_an_end_with_little_tumour_is_named_where_networks_disagree_on_it():
     assert "both networks disagree on where the tumour ends: slice 17" in found.reasons
 
 
+def test_a_part_that_one_network_alone_sees_is_named_unless_its_slices_are_already():
+    part = {"rows": slice(44, 58), "columns": slice(44, 58), "value": 1.0}
+    beside = np.maximum(SAME, block(planes=slice(2, 4), **part))  # slices 13 and 14, as the tumour of both networks
+    found = judged(opinions(SAME, beside), members_dice=0.1).reasons
+    assert "both networks disagree on whether there is tumour on slices 13 to 14" in found
+    above = np.maximum(SAME, block(planes=slice(6, 8), **part))  # slices 17 and 18, where only this part is
+    found = judged(opinions(SAME, above), members_dice=0.1).reasons
+    assert found[0] == "both networks disagree on slices 17 to 18"
+    assert not [text for text in found[1:] if "17 to 18" in text]
+
+
 def test_the_reason_that_costs_most_comes_first():
     whole = opinions(SAME, block(slice(20, 40), slice(20, 40), slice(2, 8)))
     whole.flair[2:6, 20:32, 44:52] = 150
