@@ -36,7 +36,7 @@ from brainseg.model.dataset import select, split_volumes
 from brainseg.params import load_seed
 from brainseg.progress import progress
 from studies.command import run_app
-from studies.crossval import PREFIX
+from studies.fold_results import PREFIX
 
 ROWS, RESULT, TRUST = Path("metrics/clicks.csv"), Path("metrics/clicks.json"), Path("metrics/crossval_trust.json")
 WORK = Path("trained_clicks")

@@ -2,7 +2,8 @@
 
 On one machine, `python -m studies.crossval queue` queues one experiment a fold, and `dvc queue start -j 2` runs them.
 On several, `python -m studies.crossval run --fold K` runs one in any clone, and shares it (docs/cluster.md). Either way
-`python -m studies.crossval gather` writes crossval.csv and crossval.json in metrics from those that are done.
+`python -m studies.crossval gather` writes crossval.csv and crossval.json in metrics from those that are done, here or
+kept in studies/results/folds.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import hashlib
 import io
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +22,11 @@ import yaml
 from brainseg.errors import DataError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
-from brainseg.inference.predictor import Prediction, load_prediction
-from studies import exchange
+from studies import exchange, fold_results
 from studies.command import run_app
 
 RESULTS = Path("metrics")
 TABLE, SUMMARY = RESULTS / "crossval.csv", RESULTS / "crossval.json"
-PREFIX = "crossval-"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -48,30 +45,40 @@ def run(
         str | None, typer.Option(metavar="GIT", help="Share it by this git remote and DVC's default remote.")
     ] = None,
 ) -> None:
-    """Run one fold here, and share it; what is done already is not done again.
+    """Run one fold here, keep what the tables need of it, and share it; what is done already is not done again.
 
     A run that was killed goes on where it was.
     """
     if fold >= folds:
         raise DataError(f"--fold {fold} is none of {folds} folds; the first is 0, the last {folds - 1}.")
-    name = f"{PREFIX}{fold}"
-    here = name in experiments()
+    name = f"{fold_results.PREFIX}{fold}"
+    here = name in fold_results.experiments()
     if remote is not None:
         exchange.require(remote)
-        exchange.fetch(remote, PREFIX)
-    if here or name in experiments():
+        exchange.fetch(remote, fold_results.PREFIX)
+    if here or name in fold_results.experiments():
         where = "here" if here else f"elsewhere, and shared by {remote}"
         typer.echo(f"fold {fold} was run {where}; dvc exp remove {name} lets it be run again.")
     else:
         subprocess.run([*_line(folds, fold, ["--pull"] if remote is not None else []), "evaluate"], check=True)
         here = True
+    if here:
+        fold_results.keep(name)
     if remote is not None and here:
         exchange.share(remote, name)
 
 
+@app.command()
+def keep() -> None:
+    """Keep what the tables need of each fold that was run here in studies/results/folds, to be committed."""
+    for name in fold_results.experiments():
+        fold_results.keep(name)
+        typer.echo(f"{fold_results.KEPT / name}")
+
+
 def _line(folds: int, fold: int, how: list[str]) -> list[str]:
     sets = ["-S", f"split.folds={folds}", "-S", f"split.fold={fold}"]
-    return [sys.executable, "-m", "dvc", "exp", "run", *how, "--name", f"{PREFIX}{fold}", *sets]
+    return [sys.executable, "-m", "dvc", "exp", "run", *how, "--name", f"{fold_results.PREFIX}{fold}", *sets]
 
 
 @app.command()
@@ -83,9 +90,9 @@ def gather(
     """Add the folds that are done to crossval.csv and sum up in crossval.json."""
     if remote is not None:
         exchange.require(remote)
-        exchange.fetch(remote, PREFIX)
+        exchange.fetch(remote, fold_results.PREFIX)
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
-    parts = {fold: _fold(name, fold) for name, fold in experiments().items()}
+    parts = {fold: _fold(name, fold) for name, fold in fold_results.done().items()}
     if known.size:
         parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
@@ -136,41 +143,12 @@ def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
     }
 
 
-def experiments() -> dict[str, int]:
-    """Names of finished experiments of this study and their folds."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "dvc", "exp", "list", "--all-commits", "--name-only"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    names = sorted(set(listed.stdout.split()))
-    return {name: int(name.removeprefix(PREFIX)) for name in names if name.startswith(PREFIX)}
-
-
-def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]:
-    """Test patients of an experiment and what a model says of them, from DVC's cache.
-
-    Args:
-        experiment: its name, or any revision.
-        model: a name of `MODELS`.
-    """
-    from dvc.api import DVCFileSystem
-
-    with tempfile.TemporaryDirectory() as scratch:
-        DVCFileSystem(rev=experiment).get(f"predictions/{model}", scratch, recursive=True)
-        for path in sorted(Path(scratch).rglob("*.npz")):
-            yield path.stem, load_prediction(path)
-
-
 def _fold(name: str, fold: int) -> pd.DataFrame:
     """What the fold's `evaluate` wrote of each patient, with a digest of its parameters but the fold."""
-    import dvc.api
-
-    params = yaml.safe_load(dvc.api.read("params.yaml", rev=name))
+    params = yaml.safe_load(fold_results.text_of(name, fold_results.PARAMS))
     del params["split"]["fold"]
     recipe = hashlib.sha256(yaml.safe_dump(params).encode()).hexdigest()[:8]
-    table = pd.read_csv(io.StringIO(dvc.api.read("metrics/per_patient.csv", rev=name)))
+    table = pd.read_csv(io.StringIO(fold_results.text_of(name, fold_results.PER_PATIENT)))
     table.insert(0, "fold", fold)
     table.insert(1, "recipe", recipe)
     return table

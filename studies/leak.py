@@ -24,7 +24,7 @@ from brainseg.files import write_json
 from brainseg.model.catalogue import MODELS
 from brainseg.params import load_seed
 from studies.command import run_app
-from studies.crossval import experiments, predictions
+from studies.fold_results import done, predictions
 
 OUT = Path("studies/results/leak.json")
 RESAMPLES = 2000
@@ -45,7 +45,7 @@ def main(
     results = {}
     for model in MODELS:
         leaky = _dice(experiment, model, data)
-        honest = pd.concat([_dice(name, model, data) for name in experiments()])
+        honest = pd.concat([_dice(name, model, data) for name in done()])
         both = leaky.merge(honest, on=["patient", "slice"], suffixes=("_leaky", "_honest"))
         means = both.groupby("patient")[["dice_leaky", "dice_honest"]].mean()
         test = paired(means["dice_honest"].tolist(), means["dice_leaky"].tolist(), RESAMPLES, load_seed(params))

@@ -32,16 +32,14 @@ from brainseg.trust.model import CALIBRATION
 from brainseg.trust.rows import Rows, patient_rows, read_rows
 from brainseg.trust.setups import SETUPS
 from brainseg.trust.worth import masks, worth
+from studies import fold_results
 from studies.command import run_app
-from studies.crossval import experiments
 
 ROWS, RESULT = Path("metrics/crossval_trust.csv"), Path("metrics/crossval_trust.json")
 HELD_OUT = Path("metrics/heldout_trust.csv")
 """Taken where there are no `ROWS`."""
 GROUPS = 5
 """The held-out patients, in the order of their names, are dealt out to so many folds."""
-OF_FOLD = "metrics/trust_features.csv"
-"""What the stages of one fold write of its test patients; a row's `fold` there is 0."""
 BASELINE = "volume_gap"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -49,11 +47,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def gather(out: Annotated[Path, typer.Option(help="CSV to write.")] = ROWS) -> None:
     """Collect the rows of all folds that are done."""
-    import dvc.api
-
-    found = [
-        pd.read_csv(io.StringIO(dvc.api.read(OF_FOLD, rev=name)), dtype={"patient": str}).assign(fold=fold)
-        for name, fold in experiments().items()
+    found = [  # a row's `fold` is 0 in what the fold itself wrote
+        pd.read_csv(io.StringIO(fold_results.text_of(name, fold_results.TRUST)), dtype={"patient": str}).assign(
+            fold=fold
+        )
+        for name, fold in fold_results.done().items()
     ]
     if not found:
         raise DataError("no fold is done; queue them with `python -m studies.crossval queue` first.")

@@ -43,7 +43,7 @@ def folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             shutil.copytree(self.root / source, target, dirs_exist_ok=True)
 
     monkeypatch.setattr("dvc.api.DVCFileSystem", FileSystem)
-    monkeypatch.setattr(genomics, "experiments", lambda: {"crossval-0": 0, "crossval-1": 1})
+    monkeypatch.setattr("studies.fold_results.experiments", lambda: {"crossval-0": 0, "crossval-1": 1})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
