@@ -119,7 +119,10 @@ def summarise(table: pd.DataFrame, seed: int) -> dict[str, Any]:
     """
     if table["recipe"].nunique() > 1:
         folds = table.groupby("recipe")["fold"].unique().tolist()
-        raise DataError(f"the folds come from different parameters or code ({folds}); remove the older ones.")
+        raise DataError(
+            f"the folds come from different parameters ({folds}); remove the older ones from DVC's experiments, from "
+            f"{fold_results.KEPT} and from {TABLE}."
+        )
     if table.duplicated(["model", "patient"]).any():
         raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")
     return {"folds_done": int(table["fold"].nunique())} | {

@@ -31,7 +31,7 @@ def study(checkout: Checkout, *arguments: str) -> subprocess.Popen[str]:
 @pytest.mark.slow
 def test_two_clones_share_their_folds_and_one_that_was_killed_goes_on(tmp_path):
     origin = set_up(tmp_path / "origin")
-    shutil.copytree(ROOT / "studies", origin.root / "studies", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "studies", origin.root / "studies", ignore=shutil.ignore_patterns("__pycache__", "folds"))
     origin.dvc("remote", "add", "-d", "shared", str(tmp_path / "shared"))
     origin.commit("studies, and where DVC shares")
     first, second = clone(origin, tmp_path / "first"), clone(origin, tmp_path / "second")
