@@ -55,7 +55,8 @@ def train_network(
     gathered = gather(data, *tables, train_params.inputs, lambda p: progress(p, "reading"), validate=validate)
     if is_first():
         say(f"{network}: {len(gathered.images)} slices of {len(gathered.patients)} patients to train on")
-    reporter = _Told(network_params.epochs, metrics / f"history_{network}.csv")
+    curves = metrics / f"history_{network}.csv"
+    reporter = _Told(network_params.epochs, curves)
     trained = train(network, network_params, train_params, gathered, seed, checkpoints / network, reporter)
     leaky = load_section(params, "split", SplitParams).leaky
     record = _record(trained, gathered.patients, len(gathered.images), seed, leaky)
@@ -74,6 +75,7 @@ def train_network(
     )
     if not is_first():
         return
+    _write_curves(curves, trained.history)  # no epoch was left to do where it was killed behind the last
     save_model(out, trained.state, info)
     write_json(metrics / f"train_{network}.json", {k: v for k, v in record.items() if not isinstance(v, list | dict)})
     finish(checkpoints / network)
@@ -95,6 +97,10 @@ def _record(trained: Trained, patients: list[str], slices: int, seed: int, leaky
     }
 
 
+def _write_curves(path: Path, history: list[dict[str, float]]) -> None:
+    write_csv(path, pd.DataFrame(history).reindex(columns=["epoch", "lr", "train_loss", "val_dice"]))
+
+
 class _Told(Reporter):
     """One line per epoch, with the time left at the present pace, and the curves so far, for whoever plots them."""
 
@@ -108,8 +114,7 @@ class _Told(Reporter):
     def epoch(self, history: list[dict[str, float]]) -> None:
         if not is_first():
             return
-        columns = ["epoch", "lr", "train_loss", "val_dice"]
-        write_csv(self.curves, pd.DataFrame(history).reindex(columns=columns))
+        _write_curves(self.curves, history)
         row = history[-1]
         self.done += 1
         pace = (time.monotonic() - self.started) / self.done

@@ -19,7 +19,7 @@ import pandas as pd
 import typer
 import yaml
 
-from brainseg.errors import DataError
+from brainseg.errors import DataError, UserError
 from brainseg.evaluation.statistics import bootstrap_ci
 from brainseg.files import write_csv, write_json
 from studies import exchange, fold_results
@@ -60,7 +60,9 @@ def run(
         where = "here" if here else f"elsewhere, and shared by {remote}"
         typer.echo(f"fold {fold} was run {where}; dvc exp remove {name} lets it be run again.")
     else:
-        subprocess.run([*_line(folds, fold, ["--pull"] if remote is not None else []), "evaluate"], check=True)
+        line = [*_line(folds, fold, ["--pull"] if remote is not None else []), "evaluate"]
+        if status := subprocess.run(line).returncode:
+            raise UserError(f"fold {fold} ended with exit status {status}, its words stand above; run it again.")
         here = True
     if here:
         fold_results.keep(name)
