@@ -76,7 +76,7 @@ def test_two_folds_are_too_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_rows_of_all_folds_are_gathered_with_their_fold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study, "experiments", lambda: {"crossval-0": 0, "crossval-1": 1})
+    monkeypatch.setattr("studies.fold_results.experiments", lambda: {"crossval-0": 0, "crossval-1": 1})
     lines = {
         "crossval-0": "setup,patient,fold,dice\nunet,007,0,0.5\n",
         "crossval-1": "setup,patient,fold,dice\nunet,b,0,0.7\nunet,a,0,0.6\n",
