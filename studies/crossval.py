@@ -57,8 +57,7 @@ def run(
         exchange.require(remote)
         exchange.fetch(remote, fold_results.PREFIX)
     if here or name in fold_results.experiments():
-        where = "here" if here else f"elsewhere, and shared by {remote}"
-        typer.echo(f"fold {fold} was run {where}; dvc exp remove {name} lets it be run again.")
+        typer.echo(f"fold {fold} is done already; dvc exp remove {name} lets it be run again.")
     else:
         line = [*_line(folds, fold, ["--pull"] if remote is not None else []), "evaluate"]
         if status := subprocess.run(line).returncode:
