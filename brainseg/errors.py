@@ -86,9 +86,12 @@ def extra(name: str, what: str) -> Iterator[None]:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing == __package__:
             raise
-        raise UserError(
-            f"{what} needs {missing}, which is not installed; run pip install '.[{name}]' in the clone of brainseg."
-        ) from None
+        raise UserError(f"{what} needs {missing}, which is not installed; {install(name)}.") from None
+
+
+def install(name: str) -> str:
+    """How an extra is installed. The name on the public index is another project's."""
+    return f"run pip install '.[{name}]' in the clone of brainseg"
 
 
 class DatasetError(DataError):

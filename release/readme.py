@@ -27,6 +27,7 @@ from studies.command import run_app
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/results.md", "docs/trust.md")
+LITERATURE = "`brainseg/report/literature.py`"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -79,18 +80,8 @@ def results(root: Path) -> str:
             f"{test['dice_median']:.3f}",
             "`metrics/test.json`",
         ),
-        (
-            f"{buda.who}: {buda.protocol}",
-            f"{buda.dice_mean:.3f}",
-            f"{buda.dice_median:.3f}",
-            "`brainseg/report/literature.py`",
-        ),
-        (
-            "Human readers against each other, as cited there",
-            f"{readers.dice_mean:.2f}",
-            "",
-            "`brainseg/report/literature.py`",
-        ),
+        (f"{buda.who}: {buda.protocol}", f"{buda.dice_mean:.3f}", f"{buda.dice_median:.3f}", LITERATURE),
+        ("Human readers against each other, as cited there", f"{readers.dice_mean:.2f}", "", LITERATURE),
         (
             f"U-Net, Dice per slice on {leak['slices']} slices with tumour, split by patient",
             f"{leak['honest_slice_dice']:.3f}",

@@ -65,8 +65,8 @@ def run(
         here = True
     if here:
         fold_results.keep(name)
-    if remote is not None and here:
-        exchange.share(remote, name)
+        if remote is not None:
+            exchange.share(remote, name)
 
 
 @app.command()
@@ -93,7 +93,8 @@ def gather(
         exchange.require(remote)
         exchange.fetch(remote, fold_results.PREFIX)
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame()
-    parts = {fold: _fold(name, fold) for name, fold in fold_results.done().items()}
+    params, tables = (fold_results.texts(file) for file in (fold_results.PARAMS, fold_results.PER_PATIENT))
+    parts = {fold: _fold(fold, params[fold], table) for fold, table in tables.items()}
     if known.size:
         parts = {fold: known[known["fold"] == fold] for fold in known["fold"].unique().tolist()} | parts
     if not parts:
@@ -147,12 +148,12 @@ def _figures(dice: pd.Series[float], seed: int) -> dict[str, Any]:
     }
 
 
-def _fold(name: str, fold: int) -> pd.DataFrame:
+def _fold(fold: int, params_text: str, rows: str) -> pd.DataFrame:
     """What the fold's `evaluate` wrote of each patient, with a digest of its parameters but the fold."""
-    params = yaml.safe_load(fold_results.text_of(name, fold_results.PARAMS))
+    params = yaml.safe_load(params_text)
     del params["split"]["fold"]
     recipe = hashlib.sha256(yaml.safe_dump(params).encode()).hexdigest()[:8]
-    table = pd.read_csv(io.StringIO(fold_results.text_of(name, fold_results.PER_PATIENT)))
+    table = pd.read_csv(io.StringIO(rows))
     table.insert(0, "fold", fold)
     table.insert(1, "recipe", recipe)
     return table

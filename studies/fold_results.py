@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from brainseg.errors import DataError
@@ -30,37 +30,43 @@ def experiments() -> dict[str, int]:
         text=True,
         check=True,
     )
-    return {name: int(name.removeprefix(PREFIX)) for name in sorted(set(listed.stdout.split())) if _is_fold(name)}
+    return _folds(listed.stdout.split())
 
 
-def done() -> dict[str, int]:
-    """Names and folds of those, and of what was kept of others."""
-    kept = sorted(path.name for path in KEPT.iterdir()) if KEPT.is_dir() else []
-    return {name: int(name.removeprefix(PREFIX)) for name in kept if _is_fold(name)} | experiments()
-
-
-def text_of(name: str, file: str) -> str:
-    """One of `FILES` as a fold wrote it; what is in this clone counts before what was kept.
+def texts(file: str) -> dict[int, str]:
+    """One of `FILES` of each fold that is done; an experiment of this clone counts before what was kept.
 
     Raises:
-        DataError: the fold is neither here nor kept.
+        DataError: a fold that was kept lacks it.
     """
     import dvc.api
 
-    if name in experiments():
-        return str(dvc.api.read(file, rev=name))
-    if not (path := KEPT / name / Path(file).name).is_file():
-        raise DataError(f"{path} does not exist, and {name} is no experiment of this clone; run that fold.")
-    return path.read_text(encoding="utf-8")
+    here = experiments()
+    found = {fold: _kept_text(name, file) for name, fold in _kept().items() if name not in here}
+    return found | {fold: str(dvc.api.read(file, rev=name)) for name, fold in here.items()}
 
 
 def keep(name: str) -> None:
     """Copy `FILES` of an experiment of this clone."""
-    texts = {Path(file).name: text_of(name, file) for file in FILES}
+    import dvc.api
+
+    read = {Path(file).name: dvc.api.read(file, rev=name) for file in FILES}
     (KEPT / name).mkdir(parents=True, exist_ok=True)
-    for file, text in texts.items():
+    for file, text in read.items():
         with atomic_path(KEPT / name / file) as temporary:
             temporary.write_text(text, encoding="utf-8")
+
+
+def with_masks() -> list[str]:
+    """Names of all folds that are done, whose masks `predictions` can read.
+
+    Raises:
+        DataError: this clone has no more than the figures of one of them.
+    """
+    here = experiments()
+    for name in _kept().keys() - here.keys():
+        raise DataError(f"the masks of {name} are not in this clone, only its figures; fetch or run that fold.")
+    return list(here)
 
 
 def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]:
@@ -69,12 +75,7 @@ def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]
     Args:
         experiment: its name, or any revision.
         model: a name of `MODELS`.
-
-    Raises:
-        DataError: a fold of which this clone has no masks.
     """
-    if _is_fold(experiment) and experiment not in experiments():
-        raise DataError(f"the masks of {experiment} are not in this clone, only its figures; fetch or run that fold.")
     from dvc.api import DVCFileSystem
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -83,5 +84,18 @@ def predictions(experiment: str, model: str) -> Iterator[tuple[str, Prediction]]
             yield path.stem, load_prediction(path)
 
 
-def _is_fold(name: str) -> bool:
-    return name.startswith(PREFIX) and name.removeprefix(PREFIX).isdecimal()
+def _kept() -> dict[str, int]:
+    return _folds(path.name for path in KEPT.iterdir()) if KEPT.is_dir() else {}
+
+
+def _kept_text(name: str, file: str) -> str:
+    path = KEPT / name / Path(file).name
+    if not path.is_file():
+        raise DataError(f"{path} does not exist, and {name} is no experiment of this clone; run that fold.")
+    return path.read_text(encoding="utf-8")
+
+
+def _folds(names: Iterable[str]) -> dict[str, int]:
+    """Those that are folds, by name."""
+    numbers = {name: name.removeprefix(PREFIX) for name in sorted(set(names)) if name.startswith(PREFIX)}
+    return {name: int(number) for name, number in numbers.items() if number.isdecimal()}

@@ -32,7 +32,7 @@ from brainseg.report.genomics import AGREEMENT_COLUMNS, COLUMNS, agreement_rows,
 from brainseg.report.headline import markdown
 from studies.command import run_app
 from studies.crossval import RESULTS
-from studies.fold_results import done, predictions
+from studies.fold_results import predictions, with_masks
 
 PAGE = Path("docs/radiogenomics.md")
 START, END = "<!-- tables -->\n", "<!-- /tables -->\n"
@@ -48,7 +48,7 @@ def measure(
     """Measure the masks of all folds and test them against the clusters."""
     settings, seed = load_section(params, "radiogenomics", RadiogenomicsParams), load_seed(params)
     clinical = read_clinical(raw / TREE / "data.csv")
-    found = (one for name in done() for one in predictions(name, ENSEMBLE))
+    found = (one for name in with_masks() for one in predictions(name, ENSEMBLE))
     predicted = shape_table(((patient, said.mask, said.slices) for patient, said in found), settings)
     if predicted["patient"].duplicated().any():
         raise DataError("a patient is in the test of two folds; all folds must come from one number of folds.")

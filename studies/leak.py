@@ -24,7 +24,7 @@ from brainseg.files import write_json
 from brainseg.model.catalogue import MODELS
 from brainseg.params import load_seed
 from studies.command import run_app
-from studies.fold_results import done, predictions
+from studies.fold_results import predictions, with_masks
 
 OUT = Path("studies/results/leak.json")
 RESAMPLES = 2000
@@ -42,10 +42,10 @@ def main(
 
     if not json.loads(dvc.api.read("metrics/test.json", rev=experiment))["leaky"]:
         raise DataError(f"{experiment} was split by patient; expected an experiment with split.by=slice.")
-    results = {}
+    folds, results = with_masks(), {}
     for model in MODELS:
         leaky = _dice(experiment, model, data)
-        honest = pd.concat([_dice(name, model, data) for name in done()])
+        honest = pd.concat([_dice(name, model, data) for name in folds])
         both = leaky.merge(honest, on=["patient", "slice"], suffixes=("_leaky", "_honest"))
         means = both.groupby("patient")[["dice_leaky", "dice_honest"]].mean()
         test = paired(means["dice_honest"].tolist(), means["dice_leaky"].tolist(), RESAMPLES, load_seed(params))

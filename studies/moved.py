@@ -58,17 +58,22 @@ def moved(stack: U8, slice_mm: float, rotation: Float64, shift_mm: Float64) -> U
     return np.asarray(values.round().clip(0, 255), np.uint8)
 
 
+def rotation(degrees: float, axis: int) -> Float64:
+    """3 x 3, about one of the axes."""
+    i, j = (k for k in range(3) if k != axis)
+    turn, angle = np.eye(3), np.radians(degrees)
+    turn[i, i] = turn[j, j] = np.cos(angle)
+    turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
+    return turn
+
+
 def _motions() -> Iterator[tuple[str, tuple[Float64, Float64]]]:
     for mm in SHIFTS_MM:
         for axis, name in enumerate(("across slices", "from front to back", "from side to side")):
             yield f"{mm:g} mm {name}", (np.eye(3), mm * np.eye(3)[axis])
     for degrees in TURNS_DEGREES:
         for axis, name in enumerate(("yaw", "roll", "pitch")):
-            i, j = (k for k in range(3) if k != axis)
-            turn, angle = np.eye(3), np.radians(degrees)
-            turn[i, i] = turn[j, j] = np.cos(angle)
-            turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
-            yield f"{degrees:g} degrees of {name}", (turn, np.zeros(3))
+            yield f"{degrees:g} degrees of {name}", (rotation(degrees, axis), np.zeros(3))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from brainseg.scans.motion import Motion
 from brainseg.scans.register import find_motion
 from brainseg.scans.scan import SEQUENCES
 from studies.command import run_app
-from studies.moved import HEIGHT_MM
+from studies.moved import HEIGHT_MM, rotation
 
 RESULT = Path("studies/results/registered.json")
 SHIFT_MM = (5.0, -4.0, 3.0)
@@ -72,8 +72,8 @@ def of_patient(patient: str, images: U8) -> Iterator[dict[str, Any]]:
 
 def motion_of(middle: Float64) -> Float64:
     """The known motion, 4 x 4 in millimetres."""
-    angle, matrix = np.radians(DEGREES), np.eye(4)
-    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation(DEGREES, axis=2)
     matrix[:3, 3] = middle - matrix[:3, :3] @ middle + SHIFT_MM
     return matrix
 

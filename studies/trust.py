@@ -48,10 +48,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def gather(out: Annotated[Path, typer.Option(help="CSV to write.")] = ROWS) -> None:
     """Collect the rows of all folds that are done."""
     found = [  # a row's `fold` is 0 in what the fold itself wrote
-        pd.read_csv(io.StringIO(fold_results.text_of(name, fold_results.TRUST)), dtype={"patient": str}).assign(
-            fold=fold
-        )
-        for name, fold in fold_results.done().items()
+        pd.read_csv(io.StringIO(text), dtype={"patient": str}).assign(fold=fold)
+        for fold, text in fold_results.texts(fold_results.TRUST).items()
     ]
     if not found:
         raise DataError("no fold is done; queue them with `python -m studies.crossval queue` first.")

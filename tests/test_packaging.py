@@ -96,8 +96,8 @@ def test_what_everybody_installs_is_small_and_what_is_heavy_is_an_extra():
 
 
 def test_the_extras_that_a_sentence_names_are_there():
-    """`errors.extra` and the table of runtimes name them."""
-    pattern = re.compile(r"\bextra\(\s*\"([a-z]+)\"|pip install '\.\[([a-z]+)\]")
+    """`errors.extra`, `errors.install` and the table of runtimes name them."""
+    pattern = re.compile(r"\bextra\(\s*\"([a-z]+)\"|\binstall\('([a-z]+)'\)")
     texts = (path.read_text(encoding="utf-8") for path in (ROOT / "brainseg").rglob("*.py"))
     named = {name for text in texts for names in pattern.findall(text) for name in names if name}
     named |= {entry.extra for entry in RUNTIMES.values() if entry.extra}

@@ -89,8 +89,7 @@ def _record(path: Path) -> Record:
     record = read_record(path, path.name.removesuffix(END))
     if not record.whole or "fingerprint" not in record.content:
         raise DataError(f"{path} is unfinished; run brainseg predict again.")
-    if not are_there(path.parent, record.files):
-        wrong = [name for name, digest in record.files.items() if not are_there(path.parent, {name: digest})]
+    if wrong := [name for name, digests in record.files.items() if not are_there(path.parent, {name: digests})]:
         more = f" and {len(wrong) - 1} more files" if len(wrong) > 1 else ""
         raise DataError(
             f"{path.parent / wrong[0]}{more} is missing or was changed since; it is not what was predicted."

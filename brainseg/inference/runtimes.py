@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brainseg.errors import DataError
+from brainseg.errors import DataError, install
 
 if TYPE_CHECKING:  # the command line reads the table and loads no arrays
     from brainseg.model.forward import Network
@@ -123,8 +123,8 @@ def choose(runtime: str, device: str, precision: str) -> tuple[str, str]:
     chosen = next((name for name in able if not RUNTIMES[name].missing), able[0])
     if missing := RUNTIMES[chosen].missing:
         raise DataError(
-            f"{chosen} on {device} needs {missing}, which is not installed; run pip install "
-            + (f"'.[{RUNTIMES[chosen].extra}]' in the clone of brainseg." if RUNTIMES[chosen].extra else f"{missing}.")
+            f"{chosen} on {device} needs {missing}, which is not installed; "
+            f"{install(extra) if (extra := RUNTIMES[chosen].extra) else f'run pip install {missing}'}."
         )
     if not RUNTIMES[chosen].sees(device):
         name = device.upper()

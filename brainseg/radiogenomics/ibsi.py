@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 
 from brainseg.data.slices import Bool
-from brainseg.errors import DataError
+from brainseg.errors import DataError, install
 
 FEATURES = (
     "volume", "area_mesh", "av", "comp_1", "comp_2", "sph_dispr", "sphericity", "asphericity", "diam",
@@ -42,8 +42,8 @@ def ibsi_features(mask: Bool, spacing: tuple[float, float, float]) -> dict[str, 
         from mirp import extract_features
     except ImportError:
         raise DataError(
-            "IBSI features need mirp; run pip install '.[radiogenomics]' in the clone of brainseg, or leave them out "
-            "(no --ibsi; in params.yaml radiogenomics.ibsi: false)."
+            f"IBSI features need mirp; {install('radiogenomics')}, or leave them out (no --ibsi; in params.yaml "
+            "radiogenomics.ibsi: false)."
         ) from None
     with tempfile.TemporaryDirectory() as scratch, _without_log():
         affine = np.diag([spacing[2], spacing[1], spacing[0], 1.0])

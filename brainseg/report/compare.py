@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainseg.errors import DataError
+from brainseg.errors import DataError, install
 from brainseg.evaluation.statistics import Paired, paired
 from brainseg.files import atomic_path
 from brainseg.model.catalogue import CATALOGUE
@@ -47,8 +47,7 @@ def read_side(name: str) -> pd.DataFrame:
         from dvc.scm import SCMError
     except ImportError:
         raise DataError(
-            f"{name} is no folder, and revisions need DVC; run pip install '.[pipeline]' in the clone of brainseg, or "
-            "give a metrics/ folder."
+            f"{name} is no folder, and revisions need DVC; {install('pipeline')}, or give a metrics/ folder."
         ) from None
     try:
         text = dvc.api.read(f"metrics/{FILE}", rev=name)
@@ -120,9 +119,7 @@ def draw(path: Path, compared: Mapping[str, tuple[Paired, pd.DataFrame]], a: str
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise DataError(
-            "the picture needs matplotlib; run pip install '.[analysis]' in the clone of brainseg."
-        ) from None
+        raise DataError(f"the picture needs matplotlib; {install('analysis')}.") from None
 
     longest = max(len(rows) for _, rows in compared.values())
     figure = Figure((4.2 * len(compared) + 1.5, 0.22 * longest + 1.6), dpi=110, layout="constrained")

@@ -14,6 +14,7 @@ from brainseg.data.slices import Bool, size_text
 from brainseg.errors import DataError
 from brainseg.scans import tif_lzw
 from brainseg.scans.format import Format
+from brainseg.scans.geometry import check_size
 from brainseg.scans.names import check_name
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import PROBABILITY_SUFFIX, Image, Origin, Scan
@@ -38,7 +39,7 @@ class TifOrigin(Origin):
         (out / name).mkdir()
         for end, stack in maps.items():
             for stem, plane in zip(self.stems, stack, strict=True):
-                write_tif(out / _file(name, stem, end), plane.astype(np.uint8) * 255 if plane.dtype == bool else plane)
+                write_tif(out / _file(name, stem, end), plane)
         return []
 
     def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
@@ -140,6 +141,7 @@ def _stack(folder: Path, paths: list[Path]) -> tuple[Image, list[str]]:
     planes = [plane for plane, _ in decoded]
     if inverted := sum(was for _, was in decoded):
         warnings.append(f"{inverted} of {len(paths)} slices store white as their lowest value: inverted")
+    check_size((len(planes), *planes[0].shape[:2]), f"the stack in {folder}")
     shapes = Counter(plane.shape for plane in planes)
     usual = shapes.most_common(1)[0][0]
     for path, plane in zip(paths, planes, strict=True):

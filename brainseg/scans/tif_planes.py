@@ -11,7 +11,6 @@ import tifffile
 
 from brainseg.data.slices import FLAIR, Bool, Int, size_text
 from brainseg.errors import DataError
-from brainseg.scans.geometry import check_size
 from brainseg.scans.scan import SEQUENCES, Image, Origin, Scan, check_values, fill_sequences, missing_warning
 
 
@@ -38,9 +37,8 @@ def scan_of_planes(
         truth: bool [n, height, width], where it was asked for.
 
     Raises:
-        DataError: another number of channels, too large, or values that are no picture.
+        DataError: another number of channels, or values that are no picture.
     """
-    check_size(stack.shape[:3], f"the stack in {source}")
     stack, more = _sequences(stack, source)
     given = SEQUENCES if stack.ndim == 4 else ("flair",)
     images = stack if stack.ndim == 4 else fill_sequences({"flair": stack})
@@ -59,7 +57,12 @@ def scan_of_planes(
 
 
 def write_tif(path: Path, planes: Image) -> None:
-    """Write a slice, or a stack as pages; by way of memory: on a full disk tifffile's own error is no help."""
+    """Write a slice, or a stack as pages; a mask as 0 and 255.
+
+    By way of memory: on a full disk tifffile's own error is no help.
+    """
+    if planes.dtype == bool:
+        planes = planes.astype(np.uint8) * 255
     encoded = io.BytesIO()
     tifffile.imwrite(encoded, planes, photometric="minisblack")
     path.write_bytes(encoded.getbuffer())

@@ -14,9 +14,10 @@ from brainseg.data.raw import MASK_SUFFIX
 from brainseg.data.slices import Bool, size_text
 from brainseg.errors import DataError
 from brainseg.scans import tif_lzw
-from brainseg.scans.format import Format
+from brainseg.scans.geometry import check_size
 from brainseg.scans.quiet import overheard
 from brainseg.scans.scan import PROBABILITY_SUFFIX, Image, Origin, Scan
+from brainseg.scans.tif import TifFormat
 from brainseg.scans.tif_files import SUFFIXES, image_files, mask_beside
 from brainseg.scans.tif_planes import scan_of_planes, write_tif
 
@@ -34,7 +35,7 @@ class TifStackOrigin(Origin):
     def write(self, out: Path, name: str, maps: Mapping[str, Image], model: str, person: str = "") -> list[str]:
         """`<name>_mask.tif`, uint8 0 and 255, and `<name>_probability.tif`, a page for each; see `Origin.write`."""
         for end, stack in maps.items():
-            write_tif(out / _file(name, end), stack.astype(np.uint8) * 255 if stack.dtype == bool else stack)
+            write_tif(out / _file(name, end), stack)
         return []
 
     def read_mask(self, out: Path, name: str, end: str = MASK_SUFFIX) -> Bool:
@@ -48,8 +49,8 @@ class TifStackOrigin(Origin):
         return read_pages(path)[0] if path.is_file() else None
 
 
-class TifStackFormat(Format):
-    """TIF files of several pages, each a case, and folders of nothing else."""
+class TifStackFormat(TifFormat):
+    """TIF files of several pages, each a case, and folders of nothing else; a mask may lie beside each."""
 
     inputs = "a TIF of several pages"
     folder = "TIF files of several pages"
@@ -68,10 +69,6 @@ class TifStackFormat(Format):
 
     def planned(self, name: str, flair: Path, ends: Sequence[str]) -> list[str]:
         return [_file(name, end) for end in ends]
-
-    def files(self, path: Path) -> list[Path]:
-        """See `Format.files`; with the mask beside it."""
-        return [file for file in (path, mask_beside(path)) if file.is_file()]
 
 
 def read_tif_stack(path: Path, name: str | None = None, *, truth: bool = False) -> Scan:
@@ -92,6 +89,7 @@ def read_tif_stack(path: Path, name: str | None = None, *, truth: bool = False) 
     warnings: list[str] = []
     with overheard(warnings, str(path)):
         stack, inverted = read_pages(path)
+    check_size(stack.shape[:3], f"the stack in {path}")
     if inverted:
         warnings.append("the pages store white as their lowest value: inverted")
     mask = mask_beside(path)
@@ -142,10 +140,9 @@ def _is_stack(path: Path) -> bool:
         return False
     try:
         with overheard([], str(path)), tifffile.TiffFile(path) as tif:
-            whole = _whole(tif)
-            planes = [axis for axis in whole[0].axes if axis not in "YXS"]
-            sizes = dict(zip(whole[0].axes, whole[0].shape, strict=True))
-            return len(whole) > 1 or any(sizes[axis] > 1 for axis in planes)
+            first, *others = _whole(tif)
+            sizes = zip(first.axes, first.shape, strict=True)
+            return bool(others) or any(size > 1 for axis, size in sizes if axis not in "YXS")
     except Exception:  # tifffile raises many kinds on damaged files
         return False
 

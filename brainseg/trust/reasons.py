@@ -112,8 +112,8 @@ def ends_differ(seen: Seen, slices: Int) -> str | None:
     doubtful = ends & (seen.slice_dice < DOUBTFUL)
     if not doubtful.any():
         return None
-    if not (doubtful & ~_doubtful(seen)).any():
-        return ""  # `networks_disagree` names all of them
+    if _are_named(doubtful, seen):
+        return ""
     return f"{_who(seen)} disagree on where the tumour ends: {_where(doubtful, seen, slices)}"
 
 
@@ -161,7 +161,7 @@ def sequences_missing(seen: Seen, slices: Int) -> str | None:
 def in_parts(seen: Seen, slices: Int) -> str | None:
     alone = np.any(seen.lonely, (1, 2))
     if count(seen.lonely) > LEFT * count(seen.mask):
-        if not (alone & ~_doubtful(seen)).any():
+        if _are_named(alone, seen):
             return ""
         where = _where(alone, seen, slices)
         return f"{_who(seen)} disagree on whether there is tumour on {where}"
@@ -187,6 +187,11 @@ def _doubtful(seen: Seen) -> Bool:
     """Slices with much tumour on which the networks disagree."""
     large = seen.slice_area > LEAST_AREA * seen.slice_area.max(initial=0)
     return np.asarray(large & (seen.slice_dice < DOUBTFUL))
+
+
+def _are_named(chosen: Bool, seen: Seen) -> bool:
+    """Whether `networks_disagree` names all of these slices."""
+    return bool(_doubtful(seen)[chosen].all())
 
 
 def _who(seen: Seen) -> str:

@@ -25,21 +25,24 @@ def test_what_was_kept_stays_when_the_experiment_is_gone(here):
     ]  # fmt: skip
     here.clear()
     here["crossval-0"] = 0
-    assert fold_results.done() == {"crossval-0": 0, "crossval-1": 1}
-    assert fold_results.text_of("crossval-1", fold_results.TRUST) == "crossval-1: metrics/trust_features.csv"
+    assert fold_results.texts(fold_results.TRUST) == {
+        0: "crossval-0: metrics/trust_features.csv", 1: "crossval-1: metrics/trust_features.csv",
+    }  # fmt: skip
     with pytest.raises(DataError, match="the masks of crossval-1 are not in this clone, only its figures"):
-        next(fold_results.predictions("crossval-1", "unet"))
+        fold_results.with_masks()
 
 
 def test_an_experiment_that_is_here_counts_before_what_was_kept(here):
     here["crossval-2"] = 2
     fold_results.keep("crossval-2")
     (fold_results.KEPT / "crossval-2" / "per_patient.csv").write_text("of before")
-    assert fold_results.text_of("crossval-2", fold_results.PER_PATIENT) == "crossval-2: metrics/per_patient.csv"
+    assert fold_results.texts(fold_results.PER_PATIENT) == {2: "crossval-2: metrics/per_patient.csv"}
+    assert fold_results.with_masks() == ["crossval-2"]
 
 
 def test_a_fold_that_is_nowhere_is_one_sentence(here):
-    with pytest.raises(DataError, match=r"crossval-3.per_patient\.csv does not exist, and crossval-3 is no experiment"):
-        fold_results.text_of("crossval-3", fold_results.PER_PATIENT)
     (fold_results.KEPT / "notes").mkdir(parents=True)
-    assert fold_results.done() == {}
+    assert fold_results.texts(fold_results.PER_PATIENT) == {}
+    (fold_results.KEPT / "crossval-3").mkdir()
+    with pytest.raises(DataError, match=r"crossval-3.per_patient\.csv does not exist, and crossval-3 is no experiment"):
+        fold_results.texts(fold_results.PER_PATIENT)

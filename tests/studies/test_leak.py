@@ -43,7 +43,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return iter([({"fold-0": "a", "fold-1": "b"}[experiment], predicted(6, [1, 2, 3, 4]))])
 
     monkeypatch.setattr(leak, "predictions", predictions)
-    monkeypatch.setattr(leak, "done", lambda: {"fold-0": 0, "fold-1": 1})
+    monkeypatch.setattr(leak, "with_masks", lambda: ["fold-0", "fold-1"])
     monkeypatch.setattr(leak, "OUT", tmp_path / "leak.json")
     monkeypatch.setattr("dvc.api.read", lambda path, rev: json.dumps({"leaky": rev == "leak"}))
     (tmp_path / "params.yaml").write_text("seed: 1\n")
